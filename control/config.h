@@ -1,0 +1,84 @@
+// The configuration file as values: what `shunt run` is told (contract.md, Config).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/paths.h"
+#include "control/yaml.h"
+#include "proxy/net/settings.h"
+#include "proxy/observe/log.h"
+
+namespace shunt::control {
+
+// How Shunt speaks to a cluster. Empty: none. Paths are absolute.
+struct ClusterTls {
+  bool enabled = false;
+  std::string ca = "system", certificate, key;
+  bool verify = true;
+};
+enum class Sasl : std::uint8_t { none, plain, scram_sha_256, scram_sha_512, oauthbearer };
+struct ClusterSasl {
+  Sasl mechanism = Sasl::none;
+  std::string username, password_file, token_file;
+  bool replay_plain = false;
+};
+struct ClusterAccess { ClusterTls tls; ClusterSasl sasl; };
+
+enum class ClientAuth : std::uint8_t { none, request, require };
+struct ListenTls {
+  std::optional<route::Endpoint> address = route::Endpoint{"127.0.0.1", 9093};
+  std::string certificate, key, mint_ca, mint_key, client_ca;
+  ClientAuth client_auth = ClientAuth::none;
+  // Off until a certificate, or a CA to make certificates, is given.
+  bool on() const { return address && (!certificate.empty() || !mint_ca.empty()); }
+};
+
+struct Move {
+  std::chrono::milliseconds hold_limit = std::chrono::seconds(2);  // covers S2..S5
+  std::size_t partitions_at_once = 256;
+  std::chrono::milliseconds unclear = std::chrono::seconds(30);
+};
+constexpr std::chrono::milliseconds hold_limit_max = std::chrono::seconds(9);  // kafka-go: 10 s
+
+struct Config {
+  std::string file;
+  net::Settings net;                       // what the data path needs
+  ClusterAccess old_access, new_access;
+  ListenTls tls;
+  std::string socket, group;               // group empty: none
+  std::optional<route::Endpoint> http = route::Endpoint{"127.0.0.1", 9644};
+  std::string journal;
+  Move move;
+  observe::log::Level level = observe::log::Level::info;
+  observe::log::Format format = observe::log::Format::text;
+};
+
+// A file read: `config` means something only without problems.
+struct Loaded {
+  Config config;
+  std::vector<std::string> problems;  // "FILE:LINE:COL: key: problem; expected ...", in file order
+};
+Loaded load(const std::string& file, Paths defaults);
+Loaded parse(std::string_view text, const std::string& file, const Paths& defaults);
+
+// Every key with its value, as a file that means the same.
+std::string describe(const Config& config);
+
+// The steps of parse: keys and values (schema.cpp), then how they go together (crosscheck.cpp).
+void read_schema(Document& doc, const YAML::Node& root, const std::string& base, Config& config);
+void cross_check(Document& doc, const Config& config);
+
+// Words of the file for values; shared by the schema and describe.
+const std::vector<std::pair<std::string_view, Sasl>>& sasl_words();
+const std::vector<std::pair<std::string_view, ClientAuth>>& client_auth_words();
+const std::vector<std::pair<std::string_view, net::Advertise>>& advertise_words();
+const std::vector<std::pair<std::string_view, observe::log::Level>>& level_words();
+const std::vector<std::pair<std::string_view, observe::log::Format>>& format_words();
+
+}  // namespace shunt::control

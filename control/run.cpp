@@ -1,0 +1,148 @@
+// Opens journal, API and data path in the order of what is cheapest to check; runs; drains.
+#include "control/run.h"
+
+#include <csignal>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "control/http.h"
+#include "control/journal.h"
+#include "control/units.h"
+#include "proxy/net/daemon.h"
+
+namespace shunt::control {
+namespace {
+
+namespace asio = boost::asio;
+namespace log = observe::log;
+
+int cannot_run(const Failure& f) {
+  log::error("cannot.run", {{"why", f.message}, {"where", f.where}, {"next", f.next}});
+  return 1;
+}
+
+// Every client may need several descriptors; the soft limit is a default of other days.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+class Process {
+ public:
+  Process(const Config& config, const std::string& version)
+      : config_(config), api_(io_, sources(version)) {}
+
+  int run() {
+    Failure failure;
+    auto opened = Journal::open(config_.journal);
+    if (!opened.journal) return cannot_run(opened.failure);
+    journal_ = std::move(opened.journal);
+    if (!api_.listen_socket(config_.socket, config_.group, failure)) return cannot_run(failure);
+    if (config_.http && !api_.listen_http(*config_.http, failure)) return cannot_run(failure);
+
+    daemon_ = net::Daemon::make(io_, config_.net, std::move(opened.remembered), *journal_);
+    if (std::string why = daemon_->listen(); !why.empty())
+      return cannot_run({"listen_failed", std::move(why), "listen", ""});
+    wait_for_signal();
+    tend_journal();
+    daemon_->start([this] { ready(); }, [this](const std::string& why) { fatal(why); });
+    io_.run();
+    return exit_code_;
+  }
+
+ private:
+  ApiSources sources(const std::string& version) {
+    ApiSources s;
+    s.version = version;
+    s.socket = config_.socket;
+    s.snapshot = [this] { return daemon_->snapshot(); };
+    s.not_ready = [this] { return draining_ ? std::string("draining") : std::string(); };
+    s.metrics = [this, version] {
+      observe::Metrics m = daemon_->metrics();
+      m.journal_bytes = journal_->bytes();
+      return m.render(version);
+    };
+    return s;
+  }
+
+  void ready() {
+    const std::string plain = config_.net.plain ? endpoint_text(*config_.net.plain) : "off";
+    std::string http = "off";
+    if (config_.http) http = endpoint_text({config_.http->host, api_.http_port()});
+    log::info("ready", {{"plain", plain}, {"socket", config_.socket}, {"http", http}});
+  }
+
+  void fatal(const std::string& why) {
+    Failure f{"fatal", why, "", ""};
+    if (why.find("cluster id") != std::string::npos)
+      for (const auto c : {route::Cluster::old_cluster, route::Cluster::new_cluster})
+        if (const auto& place = journal_->cluster_id_place(c); !place.empty())
+          f.where += (f.where.empty() ? "" : ", ") + std::string(route::name(c)) + " in " + place;
+    exit_code_ = cannot_run(f);
+    drain("fatal");
+  }
+
+  void wait_for_signal() {
+    signals_.async_wait([this](boost::system::error_code ec, int signal) {
+      if (ec) return;
+      if (draining_) {
+        log::warn("stopped", {{"drained", false}, {"why", "a second signal"}});
+        api_.close();
+        ::_exit(1);
+      }
+      wait_for_signal();
+      drain(signal == SIGINT ? "SIGINT" : "SIGTERM");
+    });
+  }
+
+  void drain(const char* why) {
+    if (draining_) return;
+    draining_ = true;
+    log::info("drain", {{"why", why}, {"limit_ms", config_.net.limits.drain.count()}});
+    daemon_->drain([this] { stopped(); });
+  }
+
+  void stopped() {
+    log::info("stopped", {{"drained", exit_code_ == 0}});
+    api_.close();
+    journal_->tend();
+    io_.stop();
+  }
+
+  void tend_journal() {
+    timer_.expires_after(std::chrono::seconds(1));
+    timer_.async_wait([this](boost::system::error_code ec) {
+      if (ec) return;
+      journal_->tend();
+      tend_journal();
+    });
+  }
+
+  const Config& config_;
+  asio::io_context io_{1};
+  asio::signal_set signals_{io_, SIGTERM, SIGINT};
+  asio::steady_timer timer_{io_};
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<net::Daemon> daemon_;
+  HttpServer api_;
+  bool draining_ = false;
+  int exit_code_ = 0;
+};
+
+}  // namespace
+
+int run(const Config& config, const std::string& version) {
+  log::setup(config.level, config.format);
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  Process process(config, version);
+  return process.run();
+}
+
+}  // namespace shunt::control

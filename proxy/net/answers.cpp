@@ -1,0 +1,275 @@
+// A session's answers: read from links, translated, sent to the client in request order.
+#include <algorithm>
+
+#include "proxy/net/session.h"
+#include "proxy/observe/log.h"
+#include "proxy/wire/bytes.h"
+#include "proxy/wire/framer.h"
+#include "proxy/wire/header.h"
+#include "proxy/wire/merge.h"
+
+namespace shunt::net {
+
+using observe::CloseCause;
+
+namespace {
+constexpr wire::ApiKey fetch = 1, metadata = 3, find_coordinator = 10;
+constexpr std::uint64_t answer_bytes_max = 0x7fffffff;  // an int32: answers have no other limit
+}  // namespace
+
+void Session::take_answers(Link& link, std::span<std::byte> data) {
+  while (!closed_ && !link.paused && (!data.empty() || link.inbound == Inbound::stream)) {
+    const auto n = take_answer(link, data);
+    if (!n) break;
+    data = data.subspan(*n);
+  }
+  if (!closed_) link.carry.assign(data.begin(), data.end());
+}
+
+// Takes one answer, or what is there of a larger one; nullopt: more bytes are needed, or it must wait.
+std::optional<std::size_t> Session::take_answer(Link& link, std::span<std::byte> data) {
+  switch (link.inbound) {
+    case Inbound::stream: {
+      auto& t = *link.translator;
+      const auto n = t.take(data);
+      if (t.error() != nullptr) return close(CloseCause::bad_answer, t.error()), std::nullopt;
+      send_client(wire::Bytes(data.first(n)));
+      if (closed_) return std::nullopt;
+      if (!t.done()) return n > 0 ? std::optional(n) : std::nullopt;
+      learn(*queue_.front(), link.node(), {}, t.noticed());
+      link.inbound = Inbound::head;
+      link.translator.reset();
+      link.awaited.pop_front();
+      answered(*queue_.front());
+      queue_.pop_front();
+      advance();
+      return n;
+    }
+    case Inbound::collect: {
+      const auto n = std::min(link.collect_bytes - link.collect.size(), data.size());
+      link.collect.insert(link.collect.end(), data.begin(),
+                          data.begin() + static_cast<std::ptrdiff_t>(n));
+      if (link.collect.size() == link.collect_bytes) {
+        link.inbound = Inbound::head;
+        auto frame = std::move(link.collect);
+        link.collect = {};
+        whole_answer(link, frame);
+      }
+      return n;
+    }
+    case Inbound::head: break;
+  }
+  if (link.awaited.empty()) {
+    return close(CloseCause::bad_answer, "a broker answered what was not asked"), std::nullopt;
+  }
+  std::uint32_t content = 0;
+  switch (wire::parse_frame(data, answer_bytes_max, content)) {
+    case wire::Frame::ok: break;
+    case wire::Frame::need_more: return std::nullopt;
+    default: return close(CloseCause::bad_answer, "an answer's size is below 4"), std::nullopt;
+  }
+  const std::size_t total = wire::frame_prefix_bytes + content;
+  if (data.size() >= total) {
+    whole_answer(link, data.first(total));
+    return total;
+  }
+  return begin_answer(link, data, content);
+}
+
+// An answer that is not all there yet: stream it if it may be, else hold it until it is whole.
+std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte> data,
+                                                 std::uint32_t content) {
+  Exchange& e = *link.awaited.front().exchange;
+  std::int32_t correlation = 0;
+  std::uint32_t head = 0;
+  const auto rest = data.subspan(wire::frame_prefix_bytes);
+  switch (wire::parse_answer(*e.answer, e.version, rest, content, correlation, head)) {
+    case wire::Parse::ok: break;
+    case wire::Parse::need_more: return std::nullopt;
+    case wire::Parse::bad: return close(CloseCause::bad_answer, "not an answer header"), std::nullopt;
+  }
+  if (correlation != e.correlation) {
+    return close(CloseCause::bad_answer, "an answer to another request"), std::nullopt;
+  }
+  const auto cluster = link.node().cluster;
+  const bool streams = e.parts.empty() && e.complete &&
+                       route::passing(*e.answer, e.version, cluster) == route::Passing::streamed;
+  if (!streams) {
+    if (content > whole_answer_bytes_max) {
+      return close(CloseCause::answer_too_large, std::to_string(content) + " bytes"), std::nullopt;
+    }
+    link.inbound = Inbound::collect;
+    link.collect_bytes = wire::frame_prefix_bytes + content;
+    link.collect.assign(data.begin(), data.end());
+    return data.size();
+  }
+  if (&e != queue_.front().get() || !client_out_.empty()) {
+    link.paused = true;  // its turn comes: until then the broker's bytes stay with the broker
+    return std::nullopt;
+  }
+  e.streaming = true;
+  e.cluster = cluster;
+  link.inbound = Inbound::stream;
+  link.translator = std::make_unique<route::StreamTranslator>(*e.answer, e.version, content - head,
+                                                              cluster, naming_);
+  const auto used = wire::frame_prefix_bytes + head;
+  send_client(wire::Bytes(data.first(used)));
+  if (closed_) return std::nullopt;
+  return used;
+}
+
+void Session::whole_answer(Link& link, std::span<std::byte> frame) {
+  const Awaited a = link.awaited.front();
+  Exchange& e = *a.exchange;
+  const wire::Bytes content = frame.subspan(wire::frame_prefix_bytes);
+  std::int32_t correlation = 0;
+  std::uint32_t head = 0;
+  if (wire::parse_answer(*e.answer, e.version, content, content.size(), correlation, head) !=
+          wire::Parse::ok ||
+      correlation != e.correlation) {
+    return close(CloseCause::bad_answer, "not an answer to what was asked");
+  }
+  link.awaited.pop_front();
+  const wire::Bytes body = content.subspan(head);
+  const auto cluster = link.node().cluster;
+  route::Noticed noticed;
+  e.cluster = cluster;
+  // Metadata first teaches, then is shown: its node list is ours.
+  if (e.answer->api == metadata) learn(e, link.node(), body, noticed);
+  world_.edits.clear();
+  if (const char* why = route::translate(*e.answer, e.version, body, cluster, naming_, world_.edits,
+                                         noticed)) {
+    return close(CloseCause::bad_answer,
+                 std::string(e.answer->name) + " v" + std::to_string(e.version) + ": " + why);
+  }
+  if (e.answer->api != metadata || noticed.stale_leader) learn(e, link.node(), body, noticed);
+  const wire::Bytes heading = frame.first(wire::frame_prefix_bytes + head);
+  if (!e.parts.empty() || !e.complete) {
+    return finish_part(e, a.part, heading, body);
+  }
+  if (world_.edits.empty() && &e == queue_.front().get() && client_out_.empty()) {
+    send_client(frame);
+    if (closed_) return;
+    answered(e);
+    queue_.pop_front();
+    return advance();
+  }
+  e.frame.assign(heading.begin(), heading.end());
+  world_.edits.append_to(e.frame, body);
+  wire::seal(e.frame);
+  e.ready = true;
+  advance();
+}
+
+// What an answer tells of the cluster that gave it.
+void Session::learn(Exchange& e, route::NodeKey from, wire::Bytes body,
+                    const route::Noticed& noticed) {
+  auto& topology = world_.topology(from.cluster);
+  auto* access = world_.access[static_cast<std::size_t>(from.cluster)];
+  if ((noticed.stale_leader || noticed.stale_controller) && access != nullptr) {
+    access->refresh_soon();
+  }
+  if (noticed.stale_coordinator) {
+    for (const auto& key : e.keys) topology.forget_coordinator(e.coordinator, key);
+  }
+  if (e.answer->api == fetch && noticed.fetch_session != 0) {
+    fetch_session_ = noticed.fetch_session;
+    fetch_session_at_ = from;
+  }
+  const char* problem = nullptr;
+  if (e.answer->api == metadata && !noticed.stale_leader) {
+    const auto value = wire::decode(*e.answer, e.version, body, problem);
+    if (problem == nullptr) topology.take_metadata(value, e.all_topics);
+  }
+  if (e.answer->api == find_coordinator) {
+    const auto value = wire::decode(*e.answer, e.version, body, problem);
+    const auto keep = [&](const wire::Value& v, std::string_view key) {
+      if (v["ErrorCode"].number() != 0) return;
+      topology.set_coordinator(e.coordinator, key,
+                               route::NativeNodeId{static_cast<std::int32_t>(v["NodeId"].number())});
+    };
+    if (e.version < 4 && !e.keys.empty()) keep(value, e.keys.front());
+    for (const auto& c : value["Coordinators"].array()) keep(c, c["Key"].text());
+  }
+}
+
+void Session::finish_part(Exchange& e, std::size_t part, wire::Bytes head, wire::Bytes body) {
+  if (e.frame.empty()) e.frame.assign(head.begin(), head.end());
+  world_.edits.append_to(e.parts[part], body);
+  if (--e.parts_left > 0 || !e.complete) return;
+  merge_parts(e);
+  advance();
+}
+
+void Session::merge_parts(Exchange& e) {
+  std::vector<wire::Bytes> bodies(e.parts.begin(), e.parts.end());
+  if (const char* why = wire::merge(*e.answer, e.version, bodies, e.frame)) {
+    return close(CloseCause::bad_answer, std::string(e.answer->name) + ": " + why);
+  }
+  wire::seal(e.frame);
+  e.parts = {};
+  e.ready = true;
+}
+
+// Sends every answer whose turn has come.
+void Session::advance() {
+  if (closed_) return;
+  while (!queue_.empty() && queue_.front()->ready) {
+    send_client(queue_.front()->frame);
+    if (closed_) return;
+    answered(*queue_.front());
+    queue_.pop_front();
+  }
+  const bool paused = std::any_of(links_.begin(), links_.end(),
+                                  [](const auto& l) { return l.second->paused; });
+  if (!reading_ || paused || draining_) resume_soon();
+}
+
+void Session::answered(const Exchange& e) {
+  const std::chrono::duration<double> took = Clock::now() - e.began;
+  world_.metrics.request(e.request->api, e.cluster, took.count());
+}
+
+void Session::send_client(wire::Bytes first, wire::Bytes second) {
+  std::size_t done = 0;
+  if (client_out_.empty()) {
+    const auto r = client_.write(first, second);
+    if (r.state == Stream::State::reset) return close(CloseCause::client_reset);
+    done = r.bytes;
+    if (done > 0) active_ = Clock::now();
+  }
+  bytes_out_ += first.size() + second.size();
+  const auto cluster = queue_.empty() ? route::Cluster::old_cluster : queue_.front()->cluster;
+  world_.metrics.moved(observe::Direction::to_client, cluster, first.size() + second.size());
+  const auto keep = [&](wire::Bytes b) {
+    const auto skip = std::min(done, b.size());
+    done -= skip;
+    client_out_.insert(client_out_.end(), b.begin() + static_cast<std::ptrdiff_t>(skip), b.end());
+  };
+  keep(first);
+  keep(second);
+  if (!client_out_.empty() && !writing_) flush_client();
+}
+
+// Writes what the client did not take; while anything waits here no link is read.
+void Session::flush_client() {
+  writing_ = true;
+  client_.when_writable([self = shared_from_this()](ErrorCode e) {
+    self->writing_ = false;
+    if (e || self->closed_) return;
+    const auto r = self->client_.write(wire::Bytes(self->client_out_).subspan(self->client_sent_));
+    if (r.state == Stream::State::reset || r.state == Stream::State::closed) {
+      return self->close(CloseCause::client_reset);
+    }
+    self->client_sent_ += r.bytes;
+    if (r.bytes > 0) self->active_ = Clock::now();
+    if (self->client_sent_ < self->client_out_.size()) return self->flush_client();
+    self->client_out_.clear();
+    self->client_out_.shrink_to_fit();
+    self->client_sent_ = 0;
+    self->advance();
+    self->resume_soon();  // links that stood still go on
+  });
+}
+
+}  // namespace shunt::net

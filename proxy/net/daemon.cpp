@@ -1,0 +1,180 @@
+#include "proxy/net/daemon.h"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "proxy/net/listener.h"
+#include "proxy/net/look.h"
+#include "proxy/net/poller.h"
+#include "proxy/net/session.h"
+#include "proxy/observe/log.h"
+
+namespace shunt::net {
+namespace asio = boost::asio;
+
+namespace {
+
+// A port that stands for one node (advertise: address); slot -1: bootstrap.
+struct Port {
+  std::shared_ptr<Listener> listener;
+  int slot;
+};
+
+class TheDaemon : public Daemon {
+ public:
+  TheDaemon(asio::io_context& io, Settings settings, Remembered remembered, Memory& memory)
+      : old_id_(remembered.old_cluster_id),
+        new_id_(remembered.new_cluster_id),
+        world_(io, std::move(settings), std::move(remembered), memory),
+        second_(io) {
+    started_ = std::chrono::duration_cast<std::chrono::milliseconds>(
+                   std::chrono::system_clock::now().time_since_epoch())
+                   .count();
+  }
+
+  std::string listen() override {
+    const Settings& s = world_.settings;
+    if (!s.plain) return {};
+    ErrorCode e;
+    const auto address = asio::ip::make_address(s.plain->host, e);
+    if (e) return "listen.plain: " + s.plain->host + " is not an IP address";
+    const bool loopback = s.advertise == Advertise::loopback;
+    if (auto why = open(address, s.plain->port, loopback && address.is_v4(), -1); !why.empty()) {
+      return why;
+    }
+    if (loopback && address.is_v4()) {
+      // [::1] too, for bootstrap; a machine without IPv6 does without.
+      auto v6 = std::make_shared<Listener>(world_.io);
+      const auto why = v6->open(asio::ip::address_v6::loopback(), s.plain->port, false);
+      if (why.empty()) ports_.push_back({v6, -1});
+      else if (why.find("in use") != std::string::npos) return taken("[::1]", s.plain->port, why);
+    }
+    if (!loopback) {
+      for (int p = s.advertise_port_first; p <= s.advertise_port_last; ++p) {
+        const auto port = static_cast<std::uint16_t>(p);
+        if (auto why = open(address, port, false, p - s.advertise_port_first); !why.empty()) {
+          return why;
+        }
+      }
+    }
+    return {};
+  }
+
+  void start(std::function<void()> ready, std::function<void(std::string)> fatal) override {
+    const Settings& s = world_.settings;
+    old_ = std::make_shared<Poller>(world_, route::Cluster::old_cluster, s.old_cluster, old_id_);
+    world_.access[0] = old_.get();
+    old_->start([this, ready = std::move(ready)] {
+      ready_ = true;
+      for (auto& p : ports_) accept(p);
+      ready();
+    }, fatal);
+    if (s.new_cluster) {
+      new_ = std::make_shared<Poller>(world_, route::Cluster::new_cluster, *s.new_cluster, new_id_);
+      world_.access[1] = new_.get();
+      new_->start([] {}, fatal);
+    }
+    tick();
+  }
+
+  void drain(std::function<void()> stopped) override {
+    world_.draining = true;
+    stopped_ = std::move(stopped);
+    drain_until_ = Clock::now() + world_.settings.limits.drain;
+    for (auto& p : ports_) p.listener->close();
+    const auto sessions = world_.sessions;
+    for (const auto& session : sessions) session->drain();
+    watch_drain();
+  }
+
+  observe::Snapshot snapshot() const override {
+    observe::Snapshot s;
+    if (old_) s = look(world_, *old_, new_.get());
+    s.started = started_;
+    s.ready = ready_ && !world_.draining;
+    if (world_.draining) s.not_ready_reason = "draining: stopping";
+    else if (!ready_) {
+      s.not_ready_reason = "the old cluster's metadata is not known yet" +
+                           (old_ && !old_->error().empty() ? ": " + old_->error() : std::string{});
+    }
+    return s;
+  }
+
+  const observe::Metrics& metrics() const override { return world_.metrics; }
+
+ private:
+  static std::string taken(const std::string& host, std::uint16_t port, const std::string& why) {
+    return "listen.plain: cannot listen on " + host + ":" + std::to_string(port) + ": " + why +
+           "; stop the program that has the port (ss -ltnp 'sport = :" + std::to_string(port) +
+           "'), or set listen.plain";
+  }
+
+  std::string open(const asio::ip::address& address, std::uint16_t port, bool all, int slot) {
+    auto listener = std::make_shared<Listener>(world_.io);
+    const auto why = listener->open(address, port, all);
+    if (!why.empty()) return taken(address.to_string(), port, why);
+    ports_.push_back({std::move(listener), slot});
+    return {};
+  }
+
+  void accept(const Port& port) {
+    port.listener->start([this, slot = port.slot](tcp::socket socket) {
+      std::optional<route::NodeKey> node;
+      if (slot >= 0) node = world_.identities.node_of_slot(static_cast<std::uint32_t>(slot));
+      Session::open(world_, std::move(socket), observe::Listener::plain, node);
+    });
+  }
+
+  void tick() {
+    second_.expires_after(std::chrono::seconds(1));
+    second_.async_wait([this](ErrorCode e) {
+      if (e) return;
+      const auto now = Clock::now();
+      const auto sessions = world_.sessions;
+      for (const auto& session : sessions) session->tick(now);
+      old_->tick(now);
+      if (new_) new_->tick(now);
+      if (ready_ && !world_.draining) {
+        for (auto& p : ports_) p.listener->retry();
+      }
+      tick();
+    });
+  }
+
+  // Ends when the last session has, or at the limit.
+  void watch_drain() {
+    const bool late = Clock::now() >= drain_until_;
+    if (late) {
+      const auto sessions = world_.sessions;
+      for (const auto& session : sessions) {
+        session->close(observe::CloseCause::drain, "limits.drain is over");
+      }
+    }
+    if (world_.sessions.empty() || late) {
+      second_.cancel();
+      old_->stop();
+      if (new_) new_->stop();
+      return stopped_();
+    }
+    auto timer = std::make_shared<asio::steady_timer>(world_.io, std::chrono::milliseconds(20));
+    timer->async_wait([this, timer](ErrorCode) { watch_drain(); });
+  }
+
+  std::string old_id_, new_id_;
+  World world_;
+  asio::steady_timer second_;
+  std::vector<Port> ports_;
+  std::shared_ptr<Poller> old_, new_;
+  std::function<void()> stopped_;
+  Clock::time_point drain_until_{};
+  observe::UnixMillis started_ = 0;
+  bool ready_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Daemon> Daemon::make(asio::io_context& io, Settings settings, Remembered remembered,
+                                     Memory& memory) {
+  return std::make_unique<TheDaemon>(io, std::move(settings), std::move(remembered), memory);
+}
+
+}  // namespace shunt::net

@@ -1,0 +1,55 @@
+// The running data path: what control sees of it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "proxy/net/settings.h"
+#include "proxy/observe/snapshot.h"
+#include "proxy/route/identity.h"
+#include "proxy/route/versions.h"
+
+namespace boost::asio { class io_context; }
+
+namespace shunt::net {
+
+// Where identity hints and new's last known versions are kept. control/journal implements it.
+class Memory {
+ public:
+  virtual ~Memory() = default;
+  // Written (not fsynced) before the answer that shows it. A failure is logged by the journal and
+  // does not stop traffic.
+  virtual void remember(const route::IdentityRecord& record) = 0;
+  virtual void remember_versions(route::Cluster c, const route::ApiRanges& ranges) = 0;
+  virtual void remember_cluster_id(route::Cluster c, const std::string& id) = 0;
+};
+
+// What was remembered, replayed at start.
+struct Remembered {
+  route::Identities identities;
+  std::optional<route::ApiRanges> old_versions, new_versions;
+  std::string old_cluster_id, new_cluster_id;  // empty: never seen
+};
+
+class Daemon {
+ public:
+  // Everything runs on `io`, one thread.
+  static std::unique_ptr<Daemon> make(boost::asio::io_context& io, Settings settings,
+                                      Remembered remembered, Memory& memory);
+  virtual ~Daemon() = default;
+  // Opens the listeners. Returns an empty string, or what is wrong (port taken, ...): where, why,
+  // what to do next.
+  virtual std::string listen() = 0;
+  // Starts polling the clusters; `ready` is called once when listeners are open and old's metadata is
+  // known.  `fatal` is called with a reason when the daemon cannot go on (an old broker advertises an
+  // address of ours; another cluster id than remembered).
+  virtual void start(std::function<void()> ready, std::function<void(std::string)> fatal) = 0;
+  // Graceful: no new connections, in-flight requests are answered, then `stopped` is called; at the
+  // latest after limits.drain.
+  virtual void drain(std::function<void()> stopped) = 0;
+  virtual observe::Snapshot snapshot() const = 0;
+  virtual const observe::Metrics& metrics() const = 0;
+};
+
+}  // namespace shunt::net

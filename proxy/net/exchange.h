@@ -1,0 +1,39 @@
+// One request of a client until its answer has left.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proxy/route/topology.h"
+#include "proxy/wire/schema.h"
+
+namespace shunt::net {
+
+using Clock = std::chrono::steady_clock;
+
+struct Exchange {
+  const wire::Message* request = nullptr;
+  const wire::Message* answer = nullptr;
+  wire::Version version = 0;
+  std::int32_t correlation = 0;
+  Clock::time_point began;
+  route::Cluster cluster = route::Cluster::old_cluster;  // for the metrics: who answered last
+  bool anyone = false;           // any broker would do: may be sent again if its link never opened
+
+  std::vector<std::vector<std::byte>> parts;  // split: translated bodies, as they come
+  std::size_t parts_left = 0;
+  bool complete = true;          // false: more parts may still be added (a streamed Produce)
+
+  bool ready = false;
+  bool streaming = false;        // its bytes are passing to the client right now
+  std::vector<std::byte> frame;  // the whole answer, when ready
+
+  // What the answer is read for.
+  route::CoordinatorKind coordinator = route::CoordinatorKind::group;
+  std::vector<std::string> keys;  // groups or transactional ids it named, for stale coordinators
+  bool all_topics = false;        // Metadata of every topic
+};
+
+}  // namespace shunt::net

@@ -1,0 +1,81 @@
+// One upstream connection: opened when first needed, owned by one session.
+//
+// Bytes to send wait in `out` while it connects or the broker does not read. Answers come in the
+// order of the requests; what is done with them is the session's business.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "proxy/net/exchange.h"
+#include "proxy/net/resolver.h"
+#include "proxy/net/stream.h"
+#include "proxy/route/translate.h"
+
+namespace shunt::net {
+
+// A request on its way: whose answer comes next.
+struct Awaited {
+  Exchange* exchange = nullptr;
+  std::size_t part = 0;
+};
+
+// Where in an answer the link stands.
+enum class Inbound : std::uint8_t { head, collect, stream };
+
+class Link : public std::enable_shared_from_this<Link> {
+ public:
+  // What a link tells its session. link_drained may come from inside send(): only take note there.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void link_readable(const std::shared_ptr<Link>& link) = 0;
+    virtual void link_drained(const std::shared_ptr<Link>& link) = 0;  // `out` is empty again
+    virtual void link_failed(const std::shared_ptr<Link>& link, const std::string& why) = 0;
+  };
+
+  Link(boost::asio::io_context& io, std::weak_ptr<Owner> owner, route::NodeKey node)
+      : io_(io), node_(node), stream_(tcp::socket(io)), owner_(std::move(owner)) {}
+
+  void open(Resolver& resolver, const route::Endpoint& at);
+  // Writes, and queues what does not go at once. A broker that has gone: link_failed follows.
+  void send(wire::Bytes first, wire::Bytes second = {});
+  void arm();    // wait for the next bytes, unless paused, already waiting or not open
+  void close();
+  bool connected() const { return connected_; }
+  bool closed() const { return closed_; }
+  std::size_t unsent() const { return out_.size() - sent_; }
+  std::vector<std::byte> take_unsent();
+  route::NodeKey node() const { return node_; }
+  Stream& stream() { return stream_; }
+
+  // The session's state of this link.
+  std::deque<Awaited> awaited;
+  Inbound inbound = Inbound::head;
+  std::vector<std::byte> carry;    // received, not yet understood
+  std::vector<std::byte> collect;  // a whole answer in the making
+  std::size_t collect_bytes = 0;
+  std::unique_ptr<route::StreamTranslator> translator;
+  Clock::time_point began = Clock::now();
+  bool paused = false;             // a streamed answer waits for its turn
+
+ private:
+  void connect_next(Resolver::Endpoints found, std::size_t at, std::string last_error);
+  void opened();
+  void flush();
+  void fail(const std::string& why);
+
+  boost::asio::io_context& io_;
+  route::NodeKey node_;
+  Stream stream_;
+  std::weak_ptr<Owner> owner_;
+  std::vector<std::byte> out_;
+  std::size_t sent_ = 0;
+  bool connected_ = false;
+  bool closed_ = false;
+  bool reading_ = false;
+  bool writing_ = false;
+};
+
+}  // namespace shunt::net

@@ -1,0 +1,78 @@
+// The poller's look at consumer groups: ListGroups and DescribeGroups of every broker.
+#include "proxy/net/poller.h"
+
+namespace shunt::net {
+
+using wire::Array;
+using wire::Struct;
+using wire::Value;
+
+namespace {
+constexpr wire::ApiKey describe_groups_key = 15, list_groups_key = 16;
+constexpr wire::Version list_groups_version_max = 5, describe_groups_version_max = 5;
+constexpr std::size_t described_at_once = 100;
+}  // namespace
+
+void Poller::poll_groups() {
+  if (cluster_ != route::Cluster::old_cluster) return;  // every group's home until it is moved
+  const auto nodes = nodes_;
+  for (const auto& [id, node] : nodes) {
+    if (node.versions_known && !node.client->closed()) list_groups(id);
+  }
+}
+
+void Poller::list_groups(route::NativeNodeId id) {
+  const auto version = world_.versions.own({cluster_, id}, list_groups_key, list_groups_version_max);
+  if (!version) return;
+  nodes_[id].client->call(
+      list_groups_key, *version, Struct{},
+      [weak = weak_from_this(), id](const std::string& error, const Value& body) {
+        const auto self = weak.lock();
+        if (!self || self->stopped_ || !error.empty() || body["ErrorCode"].number() != 0) return;
+        std::vector<std::string> names;
+        std::erase_if(self->groups_, [&](const auto& g) { return self->listed_at_[g.first] == id; });
+        for (const auto& g : body["Groups"].array()) {
+          const std::string name(g["GroupId"].text());
+          self->listed_at_[name] = id;
+          auto& view = self->groups_[name];
+          view.group = name;
+          view.protocol = g["ProtocolType"].text();
+          if (!g["GroupState"].text().empty()) view.state = g["GroupState"].text();
+          names.push_back(name);
+        }
+        self->describe_groups(id, names);
+      });
+}
+
+void Poller::describe_groups(route::NativeNodeId id, const std::vector<std::string>& names) {
+  const auto version =
+      world_.versions.own({cluster_, id}, describe_groups_key, describe_groups_version_max);
+  const auto node = nodes_.find(id);
+  if (!version || node == nodes_.end()) return;
+  for (std::size_t from = 0; from < names.size(); from += described_at_once) {
+    Array asked;
+    for (std::size_t i = from; i < std::min(names.size(), from + described_at_once); ++i) {
+      asked.emplace_back(names[i]);
+    }
+    node->second.client->call(
+        describe_groups_key, *version, Struct{{"Groups", asked}},
+        [weak = weak_from_this()](const std::string& error, const Value& body) {
+          const auto self = weak.lock();
+          if (!self || !error.empty()) return;
+          for (const auto& g : body["Groups"].array()) {
+            const std::string name(g["GroupId"].text());
+            if (g["ErrorCode"].number() != 0) continue;
+            const auto at = self->groups_.find(name);
+            if (at == self->groups_.end()) continue;  // deleted in the meantime
+            auto& view = at->second;
+            view.state = g["GroupState"].text();
+            auto& members = self->members_[name];
+            members.clear();
+            for (const auto& m : g["Members"].array()) members.emplace_back(m["MemberId"].text());
+            view.members = static_cast<int>(members.size());
+          }
+        });
+  }
+}
+
+}  // namespace shunt::net

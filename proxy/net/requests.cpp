@@ -1,0 +1,385 @@
+// A session's requests: frames in, decisions carried out.
+#include <algorithm>
+
+#include "proxy/net/session.h"
+#include "proxy/observe/log.h"
+#include "proxy/route/self.h"
+#include "proxy/wire/bytes.h"
+#include "proxy/wire/framer.h"
+
+namespace shunt::net {
+
+using observe::CloseCause;
+using wire::Role;
+
+namespace {
+
+constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3, find_coordinator = 10,
+                       leave_group = 13, api_versions = 18, get_telemetry = 71, push_telemetry = 72;
+
+// A split Fetch is answered when all sides have answered: none may sit on a long poll.
+constexpr std::int32_t split_fetch_wait_ms_max = 100;
+
+// Metadata: a null list asks for every topic from v1 on; in v0 an empty one does.
+bool asks_all_topics(const wire::Message& m, wire::Version version, wire::Bytes body) {
+  const auto first = wire::Walker(m, version, body.size()).next(body);
+  return first.kind == wire::TokenKind::array && first.number == (version == 0 ? 0 : -1);
+}
+
+void patch_split_fetch(const wire::Parts& parts, std::span<std::byte> body) {
+  const auto set = [&](Role role, std::int32_t most) {
+    const auto& f = parts.top(role);
+    if (f.present && f.number > most) wire::store(body.data() + f.at, most);
+  };
+  set(Role::max_wait_ms, split_fetch_wait_ms_max);
+  set(Role::max_bytes, static_cast<std::int32_t>(split_fetch_bytes_max));
+  // Sessionless (KIP-227: epoch -1): no broker may keep a session that covers only a part.
+  if (const auto& e = parts.top(Role::session_epoch); e.present) {
+    wire::store(body.data() + e.at, std::int32_t{-1});
+  }
+}
+
+}  // namespace
+
+void Session::take_requests(std::span<std::byte> data) {
+  while (!blocked() && (!data.empty() || upload_)) {
+    const auto n = take_frame(data);
+    if (!n || closed_) break;
+    data = data.subspan(*n);
+  }
+  if (!closed_) carry_.assign(data.begin(), data.end());
+}
+
+// Takes one frame, or a part of one that is larger than the buffer, and says how many bytes that was;
+// nullopt: more bytes are needed, or nothing can go on just now.
+std::optional<std::size_t> Session::take_frame(std::span<std::byte> data) {
+  if (upload_) return stream_produce(data);
+  if (collect_bytes_ > 0) {
+    const auto n = std::min(collect_bytes_ - collect_.size(), data.size());
+    collect_.insert(collect_.end(), data.begin(), data.begin() + static_cast<std::ptrdiff_t>(n));
+    if (collect_.size() == collect_bytes_) {
+      collect_bytes_ = 0;
+      auto frame = std::move(collect_);
+      collect_ = {};
+      request(frame);
+    }
+    return n;
+  }
+  std::uint32_t content = 0;
+  switch (wire::parse_frame(data, world_.settings.limits.frame_bytes_max, content)) {
+    case wire::Frame::ok: break;
+    case wire::Frame::need_more: return std::nullopt;
+    case wire::Frame::bad_size: return close(CloseCause::bad_frame, "a frame's size is below 4"), std::nullopt;
+    case wire::Frame::too_large:
+      return close(CloseCause::frame_too_large,
+                   std::to_string(content) + " bytes; raise limits.frame_bytes_max"), std::nullopt;
+  }
+  const std::size_t total = wire::frame_prefix_bytes + content;
+  if (data.size() >= total) {
+    request(data.first(total));
+    return total;
+  }
+  if (content > whole_request_bytes_max) {
+    wire::RequestHeader h;
+    const auto head = data.subspan(wire::frame_prefix_bytes);
+    const auto parsed = wire::parse(head, content, h);
+    if (parsed == wire::Parse::bad) return close(CloseCause::bad_frame, "not a request header"), std::nullopt;
+    if (parsed == wire::Parse::need_more && data.size() < world_.buffer.size()) {
+      return std::nullopt;
+    }
+    if (parsed == wire::Parse::ok && h.api == produce &&
+        world_.versions.offered().of(produce).contains(h.version)) {
+      begin_stream(h, head.first(h.size), content - h.size);
+      return wire::frame_prefix_bytes + h.size;
+    }
+  }
+  collect_.assign(data.begin(), data.end());
+  collect_bytes_ = total;
+  return data.size();
+}
+
+// One whole request, its size in front.
+void Session::request(std::span<std::byte> frame) {
+  const wire::Bytes content = frame.subspan(wire::frame_prefix_bytes);
+  wire::RequestHeader h;
+  if (wire::parse(content, content.size(), h) != wire::Parse::ok) {
+    return close(CloseCause::bad_frame, "not a request header");
+  }
+  const wire::Message* m = wire::request(h.api);
+  const auto offered = world_.versions.offered().of(h.api);
+  if (h.api == api_versions && (m == nullptr || !m->valid.contains(h.version))) {
+    return answer_with(h, 0, world_.versions.answer(route::error_unsupported_version));  // KIP-511
+  }
+  if (m == nullptr || offered.empty()) {
+    return close(CloseCause::unknown_api, "api key " + std::to_string(h.api));
+  }
+  // Produce is offered from v0 on, as brokers do for old librdkafka's sake, and served from v3.
+  if (!offered.contains(h.version) || !m->valid.contains(h.version)) {
+    return close(CloseCause::unsupported_version,
+                 std::string(wire::api_name(h.api)) + " v" + std::to_string(h.version) +
+                     "; offered: " + std::to_string(offered.first) + "-" + std::to_string(offered.last));
+  }
+  const wire::Bytes body = content.subspan(h.size);
+  if (const char* why = world_.parts.parse(*m, h.version, body)) {
+    return close(CloseCause::bad_request, std::string(wire::api_name(h.api)) + " v" +
+                                              std::to_string(h.version) + ": " + why);
+  }
+  if (unresolved_.empty()) note(h, world_.parts);
+  if (m->route == wire::Route::self) return answer_self(h, *m, body);
+  const route::Origin origin{who_.addressed, fetch_session_, fetch_session_at_, unresolved_};
+  route::dispatch(*m, world_.parts, world_.view(), origin, world_.decision);
+  carry_out(h, *m, frame);
+}
+
+// What a request tells of its client: names, use of APIs, groups.
+void Session::note(const wire::RequestHeader& h, const wire::Parts& parts) {
+  ++apis_[{h.api, h.version}];
+  if (h.has_client_id && who_.client_id != h.client_id) who_.client_id = h.client_id;
+  const auto& group = parts.top(Role::group_id);
+  const auto& member = parts.top(Role::member_id);
+  if (group.number > 0 && member.number > 0) {
+    if (h.api == leave_group) {
+      world_.identities.unlink(group.text, member.text);
+    } else if (who_.instance != route::Instance{0}) {
+      world_.identities.link(who_.instance, group.text, member.text, world_.unix_now());
+    }
+    world_.keep_identity();
+  }
+  if (const auto& id = parts.top(Role::transactional_id); id.number > 0 &&
+                                                          transactional_ids_.size() < 16) {
+    transactional_ids_.emplace(id.text);
+  }
+}
+
+void Session::carry_out(const wire::RequestHeader& h, const wire::Message& m,
+                        std::span<std::byte> frame) {
+  switch (world_.decision.act) {
+    case route::Act::forward: unresolved_.clear(); return forward(h, m, frame);
+    case route::Act::split: unresolved_.clear(); return split(h, m, frame);
+    case route::Act::resolve: return resolve(frame);
+    case route::Act::self:
+      return close(CloseCause::unknown_api, std::string(wire::api_name(h.api)));
+    case route::Act::no_broker:
+      return close(CloseCause::link_refused, "no broker of the old cluster is known");
+  }
+}
+
+Exchange& Session::expect(const wire::RequestHeader& h, const wire::Message& m) {
+  auto e = std::make_unique<Exchange>();
+  e->request = &m;
+  e->answer = wire::response(h.api);
+  e->version = h.version;
+  e->correlation = h.correlation;
+  e->began = Clock::now();
+  queue_.push_back(std::move(e));
+  return *queue_.back();
+}
+
+void Session::remember_keys(Exchange& e, const wire::Message& m, const wire::Parts& parts) {
+  using wire::Route;
+  if (m.api == metadata) e.all_topics = asks_all_topics(m, e.version, parts.body());
+  if (m.api == find_coordinator) {
+    e.coordinator = parts.top(Role::coordinator_type).number == 1
+                        ? route::CoordinatorKind::transaction
+                        : route::CoordinatorKind::group;
+    if (parts.top(Role::coordinator_key).present) {
+      e.keys.emplace_back(parts.top(Role::coordinator_key).text);
+    }
+    return;
+  }
+  if (m.route != Route::group && m.route != Route::transaction) return;
+  e.coordinator = m.route == Route::group ? route::CoordinatorKind::group
+                                          : route::CoordinatorKind::transaction;
+  const auto role = m.route == Route::group ? Role::group_id : Role::transactional_id;
+  if (parts.top(role).number > 0) e.keys.emplace_back(parts.top(role).text);
+  for (const auto& l : parts.leaves()) e.keys.emplace_back(l.name);
+}
+
+Link& Session::link_to(route::NodeKey node) {
+  auto& link = links_[node];
+  if (!link) {
+    link = std::make_shared<Link>(world_.io, weak_from_this(), node);
+    ++world_.metrics.links[static_cast<std::size_t>(node.cluster)];
+    const auto* at = world_.endpoint(node);
+    link->open(world_.resolver, at != nullptr ? *at : route::Endpoint{});
+  }
+  return *link;
+}
+
+void Session::forward(const wire::RequestHeader& h, const wire::Message& m,
+                      std::span<std::byte> frame) {
+  const auto node = world_.decision.nodes.front();
+  wire::Bytes bytes = frame;
+  std::vector<std::byte> rewritten;
+  if (node.cluster == route::Cluster::new_cluster) {
+    if (const auto own = route::answer_for_foreign_node(h.api)) return answer_with(h, h.version, *own);
+    world_.edits.clear();
+    const auto head = wire::frame_prefix_bytes + h.size;
+    if (const char* why = route::translate_request(m, h.version, frame.subspan(head), node.cluster,
+                                                   world_.edits)) {
+      return close(CloseCause::bad_request, why);
+    }
+    if (!world_.edits.empty()) {
+      rewritten.assign(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(head));
+      world_.edits.append_to(rewritten, frame.subspan(head));
+      wire::seal(rewritten);
+      bytes = rewritten;
+    }
+  }
+  Link& link = link_to(node);
+  world_.metrics.moved(observe::Direction::to_cluster, node.cluster, bytes.size());
+  if (h.api != produce || world_.parts.top(Role::acks).number != 0) {
+    Exchange& e = expect(h, m);
+    e.anyone = world_.decision.anyone;
+    e.cluster = node.cluster;
+    remember_keys(e, m, world_.parts);
+    link.awaited.push_back({&e, 0});
+  }
+  link.send(bytes);
+}
+
+void Session::split(const wire::RequestHeader& h, const wire::Message& m,
+                    std::span<std::byte> frame) {
+  const auto& d = world_.decision;
+  Exchange* e = nullptr;
+  if (h.api != produce || world_.parts.top(Role::acks).number != 0) {
+    e = &expect(h, m);
+    e->parts.resize(d.nodes.size());
+    e->parts_left = d.nodes.size();
+    remember_keys(*e, m, world_.parts);
+  }
+  const auto head = wire::frame_prefix_bytes + h.size;
+  for (std::uint32_t i = 0; i < d.nodes.size(); ++i) {
+    std::vector<std::byte> out(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(head));
+    world_.parts.append_selected(d.chosen, i, out);
+    if (h.api == fetch) patch_split_fetch(world_.parts, std::span(out).subspan(head));
+    world_.edits.clear();
+    route::translate_request(m, h.version, wire::Bytes(out).subspan(head), d.nodes[i].cluster,
+                             world_.edits);
+    if (!world_.edits.empty()) {
+      std::vector<std::byte> rewritten(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(head));
+      world_.edits.append_to(rewritten, wire::Bytes(out).subspan(head));
+      out = std::move(rewritten);
+    }
+    wire::seal(out);
+    Link& link = link_to(d.nodes[i]);
+    world_.metrics.moved(observe::Direction::to_cluster, d.nodes[i].cluster, out.size());
+    if (e != nullptr) link.awaited.push_back({e, i});
+    link.send(out);
+  }
+}
+
+// Holds the request until its coordinator is known, then decides again.
+void Session::resolve(std::span<std::byte> frame) {
+  resolving_ = true;
+  held_.assign(frame.begin(), frame.end());
+  unresolved_ = world_.decision.key;
+  auto* access = world_.access[0];
+  access->find_coordinator(world_.decision.kind, unresolved_, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || self->closed_) return;
+    self->resolving_ = false;
+    auto frame_held = std::move(self->held_);
+    self->held_ = {};
+    self->request(frame_held);
+    self->resume_soon();
+  });
+}
+
+void Session::answer_self(const wire::RequestHeader& h, const wire::Message& m, wire::Bytes body) {
+  const char* problem = nullptr;
+  const wire::Value request = wire::decode(m, h.version, body, problem);
+  if (problem != nullptr) return close(CloseCause::bad_request, problem);
+  if (h.api == get_telemetry || h.api == push_telemetry) {
+    wire::Uuid id;
+    for (auto& b : id) b = static_cast<std::byte>(world_.random());
+    return answer_with(h, h.version, route::answer_telemetry(h.api, request, id));
+  }
+  who_.software = request["ClientSoftwareName"].text();
+  who_.software_version = request["ClientSoftwareVersion"].text();
+  answer_with(h, h.version,
+              route::answer_api_versions(request, h.version, world_.versions, world_.cluster_id,
+                                         who_.addressed));
+}
+
+void Session::answer_with(const wire::RequestHeader& h, wire::Version version,
+                          const wire::Value& body) {
+  const wire::Message& request = *wire::request(h.api);
+  const wire::Message& answer = *wire::response(h.api);
+  Exchange& e = expect(h, request);
+  wire::begin_answer(answer, version, h.correlation, e.frame);
+  if (const char* why = wire::encode(answer, version, body, e.frame)) {
+    return close(CloseCause::internal, std::string(answer.name) + ": " + why);
+  }
+  wire::seal(e.frame);
+  e.ready = true;
+  advance();
+}
+
+void Session::begin_stream(const wire::RequestHeader& h, wire::Bytes content_head,
+                           std::uint64_t body) {
+  upload_ = std::make_unique<Upload>(h, content_head, body);
+  upload_->header = h;
+  upload_->header.client_id = {};
+  ++apis_[{h.api, h.version}];
+}
+
+// Passes a large Produce on, one request per partition, as it arrives.
+std::optional<std::size_t> Session::stream_produce(std::span<std::byte> data) {
+  Upload& u = *upload_;
+  const auto start = u.cut.position();
+  for (;;) {
+    const auto used = u.cut.position() - start;
+    if (unsent_to_brokers() > 0) return used > 0 ? std::optional(used) : std::nullopt;
+    const auto step = u.cut.next(data.subspan(used));
+    using Kind = route::ProduceStream::Kind;
+    switch (step.kind) {
+      case Kind::need_more: {
+        const auto taken = u.cut.position() - start;
+        return taken > 0 ? std::optional(taken) : std::nullopt;
+      }
+      case Kind::bad: return close(CloseCause::bad_request, u.cut.error()), std::nullopt;
+      case Kind::begin: {
+        const route::Origin origin{who_.addressed, 0, std::nullopt};
+        const auto node = route::leader_of(world_.view(), u.cut.topic(), u.cut.topic_id(),
+                                           u.cut.partition(), origin);
+        if (!node) return close(CloseCause::link_refused, "no broker of the old cluster is known"), std::nullopt;
+        link_to(*node);
+        u.link = links_[*node];
+        if (u.cut.acks() != 0) {
+          if (u.exchange == nullptr) {
+            u.exchange = &expect(u.header, *wire::request(produce));
+            u.exchange->complete = false;
+          }
+          u.exchange->parts.emplace_back();
+          ++u.exchange->parts_left;
+          u.link->awaited.push_back({u.exchange, u.exchange->parts.size() - 1});
+        }
+        u.link->send(step.bytes);
+        break;
+      }
+      case Kind::chunk:
+      case Kind::end:
+        u.link->send(step.bytes);
+        world_.metrics.moved(observe::Direction::to_cluster, u.link->node().cluster,
+                             step.bytes.size());
+        break;
+      case Kind::done: {
+        const auto total = u.cut.position() - start;
+        Exchange* e = u.exchange;
+        upload_.reset();
+        if (e != nullptr) {
+          e->complete = true;
+          if (e->parts_left == 0) {
+            merge_parts(*e);
+            advance();
+          }
+        }
+        return total;
+      }
+    }
+    if (closed_) return std::nullopt;
+  }
+}
+
+}  // namespace shunt::net

@@ -1,0 +1,239 @@
+#include "proxy/net/session.h"
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+
+#include "proxy/observe/log.h"
+
+namespace shunt::net {
+
+using observe::CloseCause;
+
+Session::Session(World& world, tcp::socket socket, observe::Listener listener,
+                 std::optional<route::NodeKey> port_node)
+    : world_(world),
+      client_(std::move(socket)),
+      listener_(listener),
+      remote_(client_.remote()),
+      naming_(world, who_),
+      since_(std::chrono::duration_cast<std::chrono::milliseconds>(
+                 std::chrono::system_clock::now().time_since_epoch())
+                 .count()),
+      active_(Clock::now()) {
+  const auto local = client_.local_endpoint();
+  who_.local_port = local.port();
+  who_.addressed = port_node;
+  if (world.settings.advertise == Advertise::loopback && local.address().is_v4()) {
+    const route::Address a{local.address().to_v4().to_uint()};
+    if (const auto m = world.identities.meaning(a)) {
+      who_.instance = m->instance;
+      who_.addressed = m->node;
+      world.identities.touch(m->instance, world.unix_now());
+      world.keep_identity();
+    }
+  }
+}
+
+void Session::open(World& world, tcp::socket socket, observe::Listener listener,
+                   std::optional<route::NodeKey> port_node) {
+  auto session = std::make_shared<Session>(world, std::move(socket), listener, port_node);
+  world.metrics.opened(listener);
+  world.sessions.insert(session);
+  session->start();
+}
+
+void Session::start() {
+  if (world_.sessions.size() > world_.settings.limits.connections_max) {
+    return close(CloseCause::too_many_connections, "raise limits.connections_max");
+  }
+  arm_client();
+}
+
+void Session::close(CloseCause cause, const std::string& why) {
+  if (closed_) return;
+  closed_ = true;
+  client_.close();
+  for (auto& [node, link] : links_) {
+    link->close();
+    --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
+  }
+  world_.metrics.closed(listener_, cause);
+  const bool peer_made = cause != CloseCause::client_closed && cause != CloseCause::drain;
+  const auto level = peer_made ? observe::log::Level::warn : observe::log::Level::info;
+  observe::log::limited(level, "client.closed",
+                        {{"cause", observe::name(cause)},
+                         {"address", remote_},
+                         {"client_id", who_.client_id},
+                         {"why", why}});
+  // The loop may be inside one of our functions: it holds us until it is back.
+  boost::asio::post(world_.io, [self = shared_from_this()] {
+    self->world_.sessions.erase(self);
+    self->links_.clear();
+  });
+}
+
+std::size_t Session::unsent_to_brokers() const {
+  std::size_t n = 0;
+  for (const auto& [node, link] : links_) n += link->unsent();
+  return n;
+}
+
+bool Session::idle_between_frames() const {
+  return carry_.empty() && collect_bytes_ == 0 && !upload_;
+}
+
+// Back-pressure: no further request is read while one of these holds.
+bool Session::blocked() const {
+  return closed_ || resolving_ || (draining_ && collect_bytes_ == 0 && !upload_) ||
+         queue_.size() >= world_.settings.limits.in_flight_requests_max || unsent_to_brokers() > 0;
+}
+
+void Session::arm_client() {
+  if (reading_ || ended_ || blocked()) return;
+  reading_ = true;
+  client_.when_readable([self = shared_from_this()](ErrorCode e) {
+    self->reading_ = false;
+    if (e || self->closed_) return;
+    self->client_readable();
+  });
+}
+
+void Session::client_readable() {
+  if (blocked()) return;  // what blocks us will resume()
+  const std::size_t have = carry_.size();
+  std::copy(carry_.begin(), carry_.end(), world_.buffer.begin());
+  const auto r = client_.read(std::span(world_.buffer).subspan(have));
+  if (r.state == Stream::State::later) return arm_client();
+  if (r.state == Stream::State::reset) return close(CloseCause::client_reset);
+  if (r.state == Stream::State::closed) {
+    ended_ = true;
+    return finish_if_done();
+  }
+  active_ = Clock::now();
+  bytes_in_ += r.bytes;
+  take_requests(std::span(world_.buffer).first(have + r.bytes));
+  arm_client();
+}
+
+// Goes on after something that blocked has cleared. Always from the loop: the caller may be in the
+// middle of the thread's one buffer.
+void Session::resume_soon() {
+  if (resuming_ || closed_) return;
+  resuming_ = true;
+  boost::asio::post(world_.io, [self = shared_from_this()] {
+    self->resuming_ = false;
+    if (!self->closed_) self->resume();
+  });
+}
+
+void Session::resume() {
+  if (client_out_.empty()) {
+    const auto links = links_;  // the calls below may open others
+    for (const auto& [node, link] : links) {
+      if (closed_) return;
+      if (link->paused && link->awaited.front().exchange == queue_.front().get()) {
+        link->paused = false;
+        std::copy(link->carry.begin(), link->carry.end(), world_.buffer.begin());
+        take_answers(*link, std::span(world_.buffer).first(link->carry.size()));
+      }
+      if (client_out_.empty()) link->arm();
+    }
+  }
+  if ((!carry_.empty() || upload_) && !blocked()) {
+    const auto n = carry_.size();
+    std::copy(carry_.begin(), carry_.end(), world_.buffer.begin());
+    take_requests(std::span(world_.buffer).first(n));
+  }
+  finish_if_done();
+  if (!closed_) arm_client();
+}
+
+// A client that sent its FIN, or a proxy that drains: close when nothing is owed any more.
+void Session::finish_if_done() {
+  if (closed_ || unsent_to_brokers() > 0 || resolving_) return;
+  if (ended_) {
+    const bool clean = queue_.empty() && idle_between_frames();
+    return close(clean ? CloseCause::client_closed : CloseCause::client_reset);
+  }
+  if (draining_ && queue_.empty() && client_out_.empty() && collect_bytes_ == 0 && !upload_) {
+    close(CloseCause::drain);
+  }
+}
+
+void Session::drain() {
+  draining_ = true;
+  finish_if_done();
+}
+
+void Session::tick(Clock::time_point now) {
+  const Limits& limits = world_.settings.limits;
+  const auto quiet = now - active_;
+  const bool owes = !client_out_.empty() || (!idle_between_frames() && !blocked());
+  if (owes && quiet > limits.progress) return close(CloseCause::no_progress);
+  if (queue_.empty() && idle_between_frames() && quiet > limits.idle) {
+    return close(CloseCause::idle);
+  }
+  const auto links = links_;
+  for (const auto& [node, link] : links) {
+    if (!link->connected() && now - link->began > limits.connect) {
+      link_failed(link, "no answer within limits.connect");
+    }
+  }
+}
+
+void Session::link_readable(const std::shared_ptr<Link>& link) {
+  if (closed_) return;
+  const std::size_t have = link->carry.size();
+  std::copy(link->carry.begin(), link->carry.end(), world_.buffer.begin());
+  const auto r = link->stream().read(std::span(world_.buffer).subspan(have));
+  if (r.state == Stream::State::later) return link->arm();
+  if (r.state != Stream::State::ok) return link_failed(link, "the broker closed the connection");
+  take_answers(*link, std::span(world_.buffer).first(have + r.bytes));
+  if (!closed_ && client_out_.empty()) link->arm();
+}
+
+void Session::link_drained(const std::shared_ptr<Link>&) { resume_soon(); }
+
+void Session::link_failed(const std::shared_ptr<Link>& link, const std::string& why) {
+  if (closed_ || link->closed()) return;
+  const auto node = link->node();
+  const bool opened = link->connected();
+  if (auto* access = world_.access[static_cast<std::size_t>(node.cluster)]) access->refresh_soon();
+  if (opened && link->awaited.empty() && link->unsent() == 0 && !(upload_ && upload_->link == link)) {
+    // A broker that lets an idle link go: the next request opens another.
+    link->close();
+    --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
+    links_.erase(node);
+    return;
+  }
+  observe::log::limited(observe::log::Level::warn, "link.failed",
+                        {{"cluster", route::name(node.cluster)},
+                         {"node", static_cast<std::int32_t>(node.id)},
+                         {"client", remote_},
+                         {"why", why}});
+  if (!opened && move_to_another(link)) return;
+  close(opened ? CloseCause::link_lost : CloseCause::link_refused, why);
+}
+
+// Requests that any broker can answer, on a link that never opened, go to the next broker.
+bool Session::move_to_another(const std::shared_ptr<Link>& link) {
+  for (const Awaited& a : link->awaited) {
+    if (!a.exchange->anyone) return false;
+  }
+  tried_.insert(link->node());
+  for (const auto& [id, broker] : world_.topology(link->node().cluster).brokers()) {
+    const route::NodeKey other{link->node().cluster, id};
+    if (tried_.contains(other)) continue;
+    const auto bytes = link->take_unsent();
+    Link& to = link_to(other);
+    to.awaited.insert(to.awaited.end(), link->awaited.begin(), link->awaited.end());
+    to.send(bytes);
+    link->close();
+    --world_.metrics.links[static_cast<std::size_t>(other.cluster)];
+    links_.erase(link->node());
+    return true;
+  }
+  return false;
+}
+
+}  // namespace shunt::net

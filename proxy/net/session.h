@@ -1,0 +1,127 @@
+// One client connection: its requests in, its links, its answers out in request order.
+//
+// requests.cpp  frames in, decisions carried out    answers.cpp  answers in, translated, in order out
+// session.cpp   life: opening, blocking and resuming, deadlines, the closing line
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "proxy/net/link.h"
+#include "proxy/net/naming.h"
+#include "proxy/route/produce_stream.h"
+#include "proxy/wire/header.h"
+
+namespace shunt::net {
+
+class Session : public Link::Owner, public std::enable_shared_from_this<Session> {
+ public:
+  Session(World& world, tcp::socket socket, observe::Listener listener,
+          std::optional<route::NodeKey> port_node);
+  static void open(World& world, tcp::socket socket, observe::Listener listener,
+                   std::optional<route::NodeKey> port_node);
+
+  // Once a second: deadlines.
+  void tick(Clock::time_point now);
+  // Answers what is in flight, takes nothing new, then closes.
+  void drain();
+  void close(observe::CloseCause cause, const std::string& why = {});
+
+  // For `clients`.
+  const Who& who() const { return who_; }
+  const std::string& remote() const { return remote_; }
+  observe::Listener listener() const { return listener_; }
+  observe::UnixMillis since() const { return since_; }
+  std::uint64_t bytes_in() const { return bytes_in_; }
+  std::uint64_t bytes_out() const { return bytes_out_; }
+  const std::map<std::pair<wire::ApiKey, wire::Version>, std::uint64_t>& apis() const { return apis_; }
+  const std::set<std::string>& transactional_ids() const { return transactional_ids_; }
+
+ private:
+  // session.cpp
+  void start();
+  void arm_client();
+  void client_readable();
+  void resume_soon();
+  void resume();
+  bool blocked() const;
+  std::size_t unsent_to_brokers() const;
+  bool idle_between_frames() const;
+  void finish_if_done();
+  void link_readable(const std::shared_ptr<Link>& link) override;
+  void link_drained(const std::shared_ptr<Link>& link) override;
+  void link_failed(const std::shared_ptr<Link>& link, const std::string& why) override;
+  bool move_to_another(const std::shared_ptr<Link>& link);
+
+  // requests.cpp
+  void take_requests(std::span<std::byte> data);
+  std::optional<std::size_t> take_frame(std::span<std::byte> data);
+  void request(std::span<std::byte> frame);
+  void note(const wire::RequestHeader& h, const wire::Parts& parts);
+  void carry_out(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
+  void forward(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
+  void split(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
+  void answer_self(const wire::RequestHeader& h, const wire::Message& m, wire::Bytes body);
+  void answer_with(const wire::RequestHeader& h, wire::Version version, const wire::Value& body);
+  void resolve(std::span<std::byte> frame);
+  Exchange& expect(const wire::RequestHeader& h, const wire::Message& m);
+  void remember_keys(Exchange& e, const wire::Message& m, const wire::Parts& parts);
+  Link& link_to(route::NodeKey node);
+  std::optional<std::size_t> stream_produce(std::span<std::byte> data);
+  void begin_stream(const wire::RequestHeader& h, wire::Bytes content_head, std::uint64_t body);
+
+  // answers.cpp
+  void take_answers(Link& link, std::span<std::byte> data);
+  std::optional<std::size_t> take_answer(Link& link, std::span<std::byte> data);
+  std::optional<std::size_t> begin_answer(Link& link, std::span<std::byte> data,
+                                          std::uint32_t content);
+  void whole_answer(Link& link, std::span<std::byte> frame);
+  void learn(Exchange& e, route::NodeKey from, wire::Bytes body, const route::Noticed& noticed);
+  void finish_part(Exchange& e, std::size_t part, wire::Bytes head, wire::Bytes body);
+  void merge_parts(Exchange& e);
+  void advance();
+  void answered(const Exchange& e);
+  void send_client(wire::Bytes first, wire::Bytes second = {});
+  void flush_client();
+
+  World& world_;
+  Stream client_;
+  observe::Listener listener_;
+  std::string remote_;
+  Who who_;
+  SessionNaming naming_;
+  observe::UnixMillis since_ = 0;
+  std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
+  std::map<std::pair<wire::ApiKey, wire::Version>, std::uint64_t> apis_;
+  std::set<std::string> transactional_ids_;
+
+  std::map<route::NodeKey, std::shared_ptr<Link>> links_;
+  std::set<route::NodeKey> tried_;     // nodes that could not be reached for a request to any broker
+  std::deque<std::unique_ptr<Exchange>> queue_;   // in request order
+  std::vector<std::byte> carry_;       // received, not yet a whole frame
+  std::vector<std::byte> collect_;     // a larger frame in the making, size prefix included
+  std::size_t collect_bytes_ = 0;
+  std::vector<std::byte> held_;        // a request that waits for its coordinator
+  std::string unresolved_;             // the key that could not be found for it
+  bool resolving_ = false;
+  struct Upload {                      // a Produce that streams through in parts
+    Upload(const wire::RequestHeader& h, wire::Bytes head, std::uint64_t body)
+        : cut(h, head, body) {}
+    route::ProduceStream cut;
+    Exchange* exchange = nullptr;      // null: acks=0, or nothing begun yet
+    std::shared_ptr<Link> link;        // of the part that is open
+    wire::RequestHeader header;
+  };
+  std::unique_ptr<Upload> upload_;
+  std::vector<std::byte> client_out_;  // what the client did not take yet
+  std::size_t client_sent_ = 0;
+  std::int32_t fetch_session_ = 0;
+  std::optional<route::NodeKey> fetch_session_at_;
+  Clock::time_point active_;           // last byte from or to the client
+  bool reading_ = false, writing_ = false, resuming_ = false;
+  bool draining_ = false, ended_ = false, closed_ = false;  // ended: the client sent its FIN
+};
+
+}  // namespace shunt::net

@@ -1,0 +1,58 @@
+// Which broker must answer a request, whichever connection it came on.
+//
+// Source of the rule per API: `route=` in wire/roles.txt. A decision is a value; nothing is sent here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proxy/route/node.h"
+#include "proxy/route/topology.h"
+#include "proxy/wire/split.h"
+
+namespace shunt::route {
+
+// Both clusters as they are known. `fresh` null: that cluster is not configured or never seen.
+struct View {
+  const Topology* old_cluster = nullptr;
+  const Topology* new_cluster = nullptr;
+  const Topology* of(Cluster c) const { return c == Cluster::old_cluster ? old_cluster : new_cluster; }
+};
+
+// What a connection says of itself.
+struct Origin {
+  std::optional<NodeKey> addressed;       // the node whose address the client dialled
+  std::int32_t fetch_session = 0;         // the last fetch session answered on it (KIP-227) ...
+  std::optional<NodeKey> fetch_session_at;  // ... and the node that holds it
+  std::string_view unresolved{};          // a coordinator key that could not be found just now
+};
+
+enum class Act : std::uint8_t {
+  forward,    // whole, to nodes[0]
+  split,      // leaf i of the request goes to nodes[chosen[i]]
+  resolve,    // first find the coordinator of (kind, key), then decide again
+  self,       // Shunt answers (self.h)
+  no_broker,  // nobody can answer: no broker of the cluster is known
+};
+
+struct Dispatch {
+  Act act = Act::no_broker;
+  std::vector<NodeKey> nodes;
+  std::vector<std::uint32_t> chosen;
+  bool anyone = false;  // forward: any broker of that cluster would do as well
+  CoordinatorKind kind = CoordinatorKind::group;
+  std::string key;
+};
+
+// Decides for one request. `parts` is the request taken apart. The home cluster of everything is old
+// until topics and groups are moved. `out` is reused: its memory is kept.
+void dispatch(const wire::Message& request, const wire::Parts& parts, const View& view,
+              const Origin& origin, Dispatch& out);
+
+// The leader of one partition, for Produce frames that are streamed in parts.
+std::optional<NodeKey> leader_of(const View& view, std::string_view topic, const wire::Uuid& topic_id,
+                                 std::int32_t partition, const Origin& origin);
+
+}  // namespace shunt::route

@@ -1,0 +1,70 @@
+"""A kafka-python program: producer and group members (see README.md).
+
+kafka-python 3.0.12 drops an assignment that arrives between two polls and may stand still for good: so polls are long.
+"""
+import kafka
+
+from uniform import client, event, number, options, records, run, settings, stop
+
+config = {"bootstrap_servers": options["bootstrap"], **settings(lambda key: key.replace(".", "_"))}
+
+
+def produce():
+    producer = kafka.KafkaProducer(**{"client_id": client, "acks": "all", "enable_idempotence": True, "linger_ms": number("linger", 2), **config})
+    count = 0
+    for partition, name, value in records():
+        count += 1
+        try:
+            future = producer.send(options["topic"], value, partition=partition)
+        except Exception as error:
+            event("error", what="send", text=repr(error), value=name)
+            continue
+        future.add_callback(lambda m, name=name: event("acked", topic=m.topic, partition=m.partition, offset=m.offset, value=name))
+        future.add_errback(lambda error, name=name: event("error", what="produce", text=repr(error), value=name))
+    try:
+        producer.flush()
+    except Exception as error:
+        event("error", what="flush", text=repr(error))
+    event("produced", count=count)
+    producer.close()
+
+
+class Listener(kafka.ConsumerRebalanceListener):
+    def __init__(self, member):
+        self.member = member
+
+    def say(self, name, partitions):
+        event(name, member=self.member, partitions=[f"{p.topic}-{p.partition}" for p in partitions])
+
+    def on_partitions_assigned(self, assigned):
+        self.say("assigned", assigned)
+
+    def on_partitions_revoked(self, revoked):
+        self.say("revoked", revoked)
+
+    def on_partitions_lost(self, lost):
+        self.say("lost", lost)
+
+
+def consume(member):
+    consumer = kafka.KafkaConsumer(**{"client_id": f"{client}-m{member}", "group_id": options["group"], "enable_auto_commit": False,
+                                      "auto_offset_reset": "earliest", "heartbeat_interval_ms": 1000,
+                                      "session_timeout_ms": 20000, "fetch_min_bytes": 10000,
+                                      "fetch_max_wait_ms": number("fetch_wait", 100), **config})
+    consumer.subscribe([options["topic"]], listener=Listener(member))
+    while not stop.is_set():
+        try:
+            polled = consumer.poll(timeout_ms=3000)
+            for records_ in polled.values():
+                for r in records_:
+                    event("polled", member=member, topic=r.topic, partition=r.partition, offset=r.offset, value=r.value.decode().rstrip())
+            if polled:
+                consumer.commit()
+                for tp, records_ in polled.items():
+                    event("committed", member=member, topic=tp.topic, partition=tp.partition, offset=records_[-1].offset + 1)
+        except Exception as error:
+            event("error", what="consume", member=member, text=repr(error))
+    consumer.close()
+
+
+run("kafka-python", kafka.__version__, produce, consume)
