@@ -70,7 +70,8 @@ struct Connection {
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
       if (!wait(POLLOUT)) return false;
-      const ssize_t n = ::send(socket.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      const ssize_t n =
+          ::send(socket.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       if (n < 0 && errno == EAGAIN) continue;
       // An answer may be there although the request was not taken whole: read it.
       if (n < 0) return errno == EPIPE || errno == ECONNRESET || fail(errno);

@@ -41,7 +41,8 @@ Journal::Opened Journal::open(const std::string& folder, Limits limits) {
 
 bool Journal::replay(Failure& failure) {
   const auto unusable = [&](const std::string& why) {
-    failure = {"journal_unusable", "journal: " + why, folder_, "make room or set `journal` elsewhere"};
+    failure = {"journal_unusable", "journal: " + why, folder_,
+               "make room, or set `journal` to another folder"};
     return false;
   };
   const auto logs = list_logs(folder_);

@@ -1,7 +1,7 @@
 // The journal: what must outlive the daemon, in a folder (contract.md, Journal).
 //
-// A record is written before its effect shows. When the disk refuses, traffic goes on: what was not
-// written is kept and tried again, and a durable record is refused, so that its step can be aborted.
+// A record is written before its effect shows. When the disk refuses, traffic goes on: what was
+// not written is kept and tried again, and a durable record is refused, so that its step aborts.
 //
 // The one interface a journal of another kind (a Kafka topic, for a fleet) would have to have.
 #pragma once

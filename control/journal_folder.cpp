@@ -25,7 +25,9 @@ Failure about_folder(const std::string& folder, const std::string& what) {
           "set `journal` to a folder that this user may write"};
 }
 
-std::string because(const std::string& path, int error) { return path + ": " + std::strerror(error); }
+std::string because(const std::string& path, int error) {
+  return path + ": " + std::strerror(error);
+}
 
 }  // namespace
 

@@ -26,7 +26,7 @@ std::string log_name(const std::string& folder, std::uint32_t number);
 bool read_file(const std::string& path, std::string& bytes, std::string& why);
 // Writes all of `bytes` at `offset`. 0, or errno; a part may then have been written.
 int write_at(const File& file, std::string_view bytes, std::uint64_t offset);
-// A new file with `bytes`, in place under `path` only when it is whole and on disk. Empty File: `why`.
+// A new file with `bytes`, under `path` only when it is whole and on disk. Empty File: `why`.
 File write_whole(const std::string& path, std::string_view bytes, std::string& why);
 File open_log(const std::string& path, std::string& why);
 // So that a name made or replaced in the folder outlives a power cut. 0, or errno.

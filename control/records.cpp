@@ -52,7 +52,8 @@ struct Reader {
     if (ok()) problem = "key " + std::string(key) + " is missing or cannot be";
   }
   std::string text(std::string_view key) {
-    if (const auto* v = in.if_contains(key); v && v->is_string()) return std::string(v->get_string());
+    if (const auto* v = in.if_contains(key); v && v->is_string())
+      return std::string(v->get_string());
     if (const auto* v = in.if_contains(std::string(key) + "_hex"); v && v->is_string())
       if (auto bytes = unhex(v->get_string())) return *bytes;
     refuse(key);

@@ -140,6 +140,7 @@ class Process {
 int run(const Config& config, const std::string& version) {
   log::setup(config.level, config.format);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);  // reads secrets again, once there are any
   raise_descriptor_limit();
   Process process(config, version);
   return process.run();

@@ -104,7 +104,10 @@ void read_schema(Document& doc, const YAML::Node& root, const std::string& base,
   read_listen(s.section("listen", {"plain", "tls", "advertise"}), base, c);
 
   const Section control = s.section("control", {"socket", "group", "http"});
-  control.path("socket", c.socket, base);
+  if (control.scalar("socket") == "off")
+    control.bad("socket", "cannot be off: shuntctl speaks through it", "a path");
+  else
+    control.path("socket", c.socket, base);
   control.word("group", c.group);
   control.endpoint("http", c.http, 0);
   s.path("journal", c.journal, base);

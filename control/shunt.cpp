@@ -74,7 +74,12 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : exit_usage;  // CLI11's own codes never show
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    const auto extra = app.remaining();
+    const bool no_command = app.get_subcommands().empty() && !extra.empty();
+    const std::string why = no_command ? "no such command: " + extra.front() : e.what();
+    std::fprintf(stderr, "shunt: %s\nnext: shunt --help\n", why.c_str());
+    return exit_usage;  // CLI11's own codes never show
   }
   return dispatch(app, file);
 }

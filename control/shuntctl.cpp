@@ -1,5 +1,5 @@
 // The operator's command line: asks the daemon over its Unix socket and shows the answer.
-#include <cerrno>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -130,12 +130,12 @@ int watch(const std::string& command, const Options& o, Deadline deadline) {
     timespec pause{1, 0};
     if (deadline) {
       const auto left = *deadline - std::chrono::steady_clock::now();
-      if (left <= std::chrono::seconds(0)) return timed_out;
       const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(left).count();
-      if (ns < 1'000'000'000) pause = {0, static_cast<long>(ns)};
+      if (ns < 1'000'000'000) pause = {0, std::max(0L, static_cast<long>(ns))};
     }
     ::nanosleep(&pause, nullptr);
-    if (interrupted) return timed_out;
+    if (interrupted || (deadline && std::chrono::steady_clock::now() >= *deadline))
+      return timed_out;
   }
 }
 
@@ -179,9 +179,10 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);
-    if (!o.json_output()) app.exit(e);
-    else report(o, {"usage", e.what(), "", "shuntctl --help"});
-    return usage;
+    const auto extra = app.remaining();
+    const bool no_command = app.get_subcommands().empty() && !extra.empty();
+    return report(o, {"usage", no_command ? "no such command: " + extra.front() : e.what(), "",
+                      "shuntctl --help"});
   }
   end_waiting_on_signals();
   Deadline deadline;

@@ -41,7 +41,8 @@ bool clear_path(const std::string& path, Failure& failure) {
   struct stat st{};
   if (::lstat(path.c_str(), &st) != 0) return true;
   if (!S_ISSOCK(st.st_mode)) {
-    failure = about_socket(path, "is there and is not a socket", "remove it, or choose another path");
+    failure =
+        about_socket(path, "is there and is not a socket", "remove it, or choose another path");
     return false;
   }
   const File probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -97,7 +98,8 @@ File listen_tcp(const route::Endpoint& at, Failure& failure) {
   const int error = errno;
   failure = {error == EADDRINUSE ? "port_taken" : "address_unusable",
              "control.http: " + endpoint_text(at) + " cannot be opened: " + std::strerror(error),
-             endpoint_text(at), "stop what listens there, or set control.http to another port or off"};
+             endpoint_text(at),
+             "stop what listens there, or set control.http to another port or off"};
   return {};
 }
 

@@ -65,7 +65,8 @@ class Section {
                 std::chrono::milliseconds min, std::chrono::milliseconds max) const;
   void word(std::string_view key, std::string& out) const;                        // none: empty
   void path(std::string_view key, std::string& out, const std::string& base) const;  // none: empty
-  void endpoint(std::string_view key, std::optional<route::Endpoint>& out, int port_min) const;  // off
+  void endpoint(std::string_view key, std::optional<route::Endpoint>& out,  // off: empty
+                int port_min) const;
   void endpoints(std::string_view key, std::vector<route::Endpoint>& out) const;
   template <class T>
   void choice(std::string_view key, T& out,

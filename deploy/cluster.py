@@ -5,6 +5,7 @@
 Brokers have ids 1..n and listen at 127.0.0.1:port+id-1. In KRaft node 1 is also the controller, so the node to kill is
 2. The jars come from build/deps (deploy/setup).
 """
+
 import json
 import os
 import signal
@@ -68,9 +69,21 @@ def class_path(name):
 def java(version, heap="320m"):
     """The command line of a Java program of that Kafka version: small heap, quick start."""
     kafka = REPO / "deploy" / "kafka"
-    logs = f"log4j2.configurationFile={kafka}/log4j2.xml" if version[0] >= "4" else f"log4j.configuration=file:{kafka}/log4j.properties"
-    return ["java", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
-            f"-D{logs}", "-cp", class_path(f"kafka-{version}")]
+    logs = (
+        f"log4j2.configurationFile={kafka}/log4j2.xml"
+        if version[0] >= "4"
+        else f"log4j.configuration=file:{kafka}/log4j.properties"
+    )
+    return [
+        "java",
+        f"-Xmx{heap}",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:-UsePerfData",
+        f"-D{logs}",
+        "-cp",
+        class_path(f"kafka-{version}"),
+    ]
 
 
 class Program:
@@ -81,8 +94,14 @@ class Program:
 
     def start(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                            cwd=self.log.parent, start_new_session=True)
+            self.process = subprocess.Popen(
+                self.command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=self.log.parent,
+                start_new_session=True,
+            )
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
@@ -111,7 +130,11 @@ class Cluster:
         self.fields = {"controller_port": self.port + 100, "replicas": min(self.size, 3)}
         if self.version.startswith("2."):
             config = self._write("zookeeper", ZOOKEEPER)
-            self._run("zookeeper", java(self.version, "128m") + ["org.apache.zookeeper.server.quorum.QuorumPeerMain", config])
+            self._run(
+                "zookeeper",
+                java(self.version, "128m")
+                + ["org.apache.zookeeper.server.quorum.QuorumPeerMain", config],
+            )
         for node in self.ids:
             self.start_node(node)
 
@@ -121,16 +144,40 @@ class Cluster:
         if name not in self.programs:
             run = java(self.version)
             if self.version.startswith("2."):
-                config = self._write(name, ZOOKEEPER_BROKER + COMMON, id=node, port=self.ports[node - 1])
+                config = self._write(
+                    name, ZOOKEEPER_BROKER + COMMON, id=node, port=self.ports[node - 1]
+                )
                 command = run + ["kafka.Kafka", config]
             else:
                 listeners = f"PLAINTEXT://127.0.0.1:{self.ports[node - 1]}"
                 roles = "broker"
                 if node == 1:
-                    roles, listeners = "broker,controller", f"{listeners},CONTROLLER://127.0.0.1:{self.port + 100}"
-                config = self._write(name, KRAFT_BROKER + COMMON, id=node, port=self.ports[node - 1], roles=roles, listeners=listeners)
-                tool = run + ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER_IDS[self.version], "-c", config]
-                command = ["sh", "-c", f"{_quoted(tool)} && exec {_quoted(run + ['kafka.Kafka', config])}"]
+                    roles, listeners = (
+                        "broker,controller",
+                        f"{listeners},CONTROLLER://127.0.0.1:{self.port + 100}",
+                    )
+                config = self._write(
+                    name,
+                    KRAFT_BROKER + COMMON,
+                    id=node,
+                    port=self.ports[node - 1],
+                    roles=roles,
+                    listeners=listeners,
+                )
+                tool = run + [
+                    "kafka.tools.StorageTool",
+                    "format",
+                    "--ignore-formatted",
+                    "-t",
+                    CLUSTER_IDS[self.version],
+                    "-c",
+                    config,
+                ]
+                command = [
+                    "sh",
+                    "-c",
+                    f"{_quoted(tool)} && exec {_quoted(run + ['kafka.Kafka', config])}",
+                ]
             self.programs[name] = Program(name, command, self.folder / f"{name}.log")
         self.programs[name].start()
 
@@ -139,28 +186,46 @@ class Cluster:
 
     def topology(self, topic=None):
         """What the cluster says of itself, through kcat: {brokers: [...], topics: [...]}; None while it is down."""
-        command = ["kcat", "-b", self.bootstrap, "-L", "-J", "-m", "3"] + (["-t", topic] if topic else [])
+        command = ["kcat", "-b", self.bootstrap, "-L", "-J", "-m", "3"] + (
+            ["-t", topic] if topic else []
+        )
         done = subprocess.run(command, capture_output=True, text=True)
         return json.loads(done.stdout) if done.returncode == 0 and done.stdout else None
 
     def leaders(self, topic):
         """{partition: leader}, or {} while unknown."""
         seen = self.topology(topic)
-        return {p["partition"]: p["leader"] for t in seen["topics"] for p in t.get("partitions", [])} if seen else {}
+        return (
+            {p["partition"]: p["leader"] for t in seen["topics"] for p in t.get("partitions", [])}
+            if seen
+            else {}
+        )
 
     def in_sync(self):
         """True when every broker is there and every replica of every topic is in sync."""
         seen = self.topology()
-        return bool(seen) and len(seen["brokers"]) == self.size and all(
-            p["leader"] > 0 and len(p["isrs"]) == len(p["replicas"]) for t in seen["topics"] for p in t["partitions"])
+        return (
+            bool(seen)
+            and len(seen["brokers"]) == self.size
+            and all(
+                p["leader"] > 0 and len(p["isrs"]) == len(p["replicas"])
+                for t in seen["topics"]
+                for p in t["partitions"]
+            )
+        )
 
     def wait_ready(self, seconds=90):
         def ready():
             for program in self.programs.values():
                 if not program.alive():
-                    raise RuntimeError(f"{self.name} {program.name} ended ({program.log}):\n{program.tail()}")
+                    raise RuntimeError(
+                        f"{self.name} {program.name} ended ({program.log}):\n{program.tail()}"
+                    )
             return self.in_sync()
-        wait_for(f"{self.name} {self.version} up with {self.size} brokers", ready, seconds, every=0.3)
+
+        wait_for(
+            f"{self.name} {self.version} up with {self.size} brokers", ready, seconds, every=0.3
+        )
 
     def stop(self):
         for program in reversed(self.programs.values()):

@@ -1,7 +1,8 @@
 """One Shunt daemon: its config, its life (start, kill -9, drain) and its looking glass (shuntctl and HTTP).
 
-    shunt = Shunt(folder, old="127.0.0.1:19092", new="127.0.0.1:23092"); shunt.start(); shunt.status()
+shunt = Shunt(folder, old="127.0.0.1:19092", new="127.0.0.1:23092"); shunt.start(); shunt.status()
 """
+
 import json
 import re
 import signal
@@ -36,7 +37,9 @@ class Shunt:
         spaced = [text and text.replace(",", ", ") for text in (old, new)]
         second = f"  new: {{ bootstrap: [{spaced[1]}] }}\n" if new else ""
         config.write_text(CONFIG.format(old=spaced[0], new=second, port=port, http=http))
-        self.program = Program("shunt", [str(BINARY), "run", "-c", str(config)], self.folder / "shunt.log")
+        self.program = Program(
+            "shunt", [str(BINARY), "run", "-c", str(config)], self.folder / "shunt.log"
+        )
 
     def start(self, seconds=15):
         """Starts the daemon and waits for its `ready` line."""
@@ -49,8 +52,11 @@ class Shunt:
             if re.search(r"^\S+ \S+ ready\b", fresh, re.M):
                 return True
             if not self.program.alive():
-                raise RuntimeError(f"shunt ended with {self.program.process.returncode}:\n{fresh[-2000:]}")
+                raise RuntimeError(
+                    f"shunt ended with {self.program.process.returncode}:\n{fresh[-2000:]}"
+                )
             return False
+
         wait_for("shunt's `ready`", ready, seconds, every=0.02)
         return self
 
@@ -65,7 +71,12 @@ class Shunt:
 
     def ctl(self, *words):
         """Runs shuntctl; returns (exit code, its JSON or None)."""
-        done = subprocess.run([str(CTL), "--socket", str(self.socket), "-o", "json", *words], capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            [str(CTL), "--socket", str(self.socket), "-o", "json", *words],
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
         try:
             return done.returncode, json.loads(done.stdout)
         except ValueError:
@@ -74,7 +85,9 @@ class Shunt:
     def get(self, path):
         """GET on control.http; returns (status code, text)."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.http}{path}", timeout=10
+            ) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -1,4 +1,5 @@
 """Waiting for a condition with a deadline: the one place of the demo and the tests that sleeps."""
+
 import time
 
 

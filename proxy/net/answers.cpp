@@ -179,7 +179,7 @@ void Session::learn(Exchange& e, route::NodeKey from, wire::Bytes body,
   const char* problem = nullptr;
   if (e.answer->api == metadata && !noticed.stale_leader) {
     const auto value = wire::decode(*e.answer, e.version, body, problem);
-    if (problem == nullptr) topology.take_metadata(value, e.all_topics);
+    if (problem == nullptr) topology.take_metadata(value, false);  // its client may not see all
   }
   if (e.answer->api == find_coordinator) {
     const auto value = wire::decode(*e.answer, e.version, body, problem);

@@ -33,7 +33,6 @@ struct Exchange {
   // What the answer is read for.
   route::CoordinatorKind coordinator = route::CoordinatorKind::group;
   std::vector<std::string> keys;  // groups or transactional ids it named, for stale coordinators
-  bool all_topics = false;        // Metadata of every topic
 };
 
 }  // namespace shunt::net

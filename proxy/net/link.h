@@ -59,6 +59,7 @@ class Link : public std::enable_shared_from_this<Link> {
   std::unique_ptr<route::StreamTranslator> translator;
   Clock::time_point began = Clock::now();
   bool paused = false;             // a streamed answer waits for its turn
+  bool sent_unanswered = false;    // a request without an answer (acks=0) was sent on it
 
  private:
   void connect_next(Resolver::Endpoints found, std::size_t at, std::string last_error);

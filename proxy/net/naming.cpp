@@ -14,13 +14,20 @@ constexpr std::string_view kafka_go = "(github.com/segmentio/kafka-go)";
 void SessionNaming::need_instance() {
   if (who_.instance != route::Instance{0}) return;
   const bool shared = who_.client_id.find(kafka_go) != std::string::npos;
-  if (shared) {
-    for (const auto& [instance, info] : world_.identities.all()) {
-      if (info.client_id == kafka_go) return void(who_.instance = instance);
-    }
+  if (shared && world_.shared_instance != route::Instance{0}) {
+    who_.instance = world_.shared_instance;
+    return;
   }
   who_.instance = world_.identities.begin(shared ? kafka_go : std::string_view(who_.client_id),
                                           who_.software, world_.unix_now());
+  if (shared) world_.shared_instance = who_.instance;
+}
+
+route::Instance find_shared_instance(const route::Identities& identities) {
+  for (const auto& [instance, info] : identities.all()) {
+    if (info.client_id == kafka_go) return instance;
+  }
+  return route::Instance{0};
 }
 
 std::optional<route::Endpoint> SessionNaming::endpoint(route::NodeKey node) {

@@ -13,6 +13,9 @@ struct Who {
   std::uint16_t local_port = 0;
 };
 
+// The instance that all kafka-go clients share, if one was begun before; else 0.
+route::Instance find_shared_instance(const route::Identities& identities);
+
 class SessionNaming : public route::Naming {
  public:
   SessionNaming(World& world, Who& who) : world_(world), who_(who) {}

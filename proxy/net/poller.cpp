@@ -16,6 +16,7 @@ constexpr wire::ApiKey metadata = 3, find_coordinator_key = 10, api_versions = 1
 constexpr auto refresh_every = std::chrono::seconds(5);
 constexpr auto refresh_soonest = std::chrono::milliseconds(100);
 constexpr auto groups_every = std::chrono::seconds(3);
+constexpr wire::Version api_versions_version_max = 4, api_versions_with_features = 3;
 constexpr wire::Version metadata_version_max = 12, find_coordinator_version_max = 3;
 
 Value metadata_request(wire::Version v) {
@@ -230,31 +231,42 @@ void Poller::follow_brokers() {
     Node& node = nodes_[id];
     if (node.client) continue;
     node.client = std::make_shared<BrokerClient>(world_.io, world_.resolver, broker.at);
-    ask_versions(id);
+    ask_versions(id, 0);
   }
 }
 
-void Poller::ask_versions(route::NativeNodeId id) {
+// First in v0, which every broker answers, then in a version that shows features (KIP-584).
+void Poller::ask_versions(route::NativeNodeId id, wire::Version version) {
   const auto client = nodes_[id].client;
-  client->call(api_versions, 0, Struct{}, [weak = weak_from_this(), id, client](
-                                              const std::string& error, const Value& body) {
+  const Value request = version == 0 ? Struct{}
+                                     : Struct{{"ClientSoftwareName", "shunt"},
+                                              {"ClientSoftwareVersion", "0"}};
+  client->call(api_versions, version, request, [weak = weak_from_this(), id, client, version](
+                                                   const std::string& error, const Value& body) {
     const auto self = weak.lock();
     if (!self || self->stopped_ || !error.empty()) return;
     const auto node = self->nodes_.find(id);
     if (node == self->nodes_.end() || node->second.client != client) return;
-    node->second.versions_known = true;
-    auto& versions = self->world_.versions;
-    if (versions.take({self->cluster_, id}, body)) {
-      if (const auto ranges = versions.cluster(self->cluster_)) {
-        self->world_.memory.remember_versions(self->cluster_, *ranges);
-      }
-    }
-    if (self->bootstrap_) {
-      self->bootstrap_->close("a broker's own connection takes over");
-      self->bootstrap_.reset();
-    }
-    if (auto known = std::exchange(self->known_, nullptr)) known();
+    const auto most = std::min(route::ApiRanges::from(body).of(api_versions).last,
+                               api_versions_version_max);
+    if (version == 0 && most >= api_versions_with_features) return self->ask_versions(id, most);
+    self->versions_told(id, body);
   });
+}
+
+void Poller::versions_told(route::NativeNodeId id, const Value& body) {
+  nodes_[id].versions_known = true;
+  auto& versions = world_.versions;
+  if (versions.take({cluster_, id}, body)) {
+    if (const auto ranges = versions.cluster(cluster_)) {
+      world_.memory.remember_versions(cluster_, *ranges);
+    }
+  }
+  if (bootstrap_) {
+    bootstrap_->close("a broker's own connection takes over");
+    bootstrap_.reset();
+  }
+  if (auto known = std::exchange(known_, nullptr)) known();
 }
 
 void Poller::find_coordinator(route::CoordinatorKind kind, const std::string& key,

@@ -46,7 +46,8 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   void metadata_from(const std::shared_ptr<BrokerClient>& client, wire::Version version);
   void bootstrap();
   void follow_brokers();
-  void ask_versions(route::NativeNodeId id);
+  void ask_versions(route::NativeNodeId id, wire::Version version);
+  void versions_told(route::NativeNodeId id, const wire::Value& body);
   std::string refuse() const;
   std::shared_ptr<BrokerClient> any_client(route::NativeNodeId& id);
   void poll_groups();

@@ -14,17 +14,11 @@ using wire::Role;
 
 namespace {
 
-constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3, find_coordinator = 10,
+constexpr wire::ApiKey produce = 0, fetch = 1, find_coordinator = 10,
                        leave_group = 13, api_versions = 18, get_telemetry = 71, push_telemetry = 72;
 
 // A split Fetch is answered when all sides have answered: none may sit on a long poll.
 constexpr std::int32_t split_fetch_wait_ms_max = 100;
-
-// Metadata: a null list asks for every topic from v1 on; in v0 an empty one does.
-bool asks_all_topics(const wire::Message& m, wire::Version version, wire::Bytes body) {
-  const auto first = wire::Walker(m, version, body.size()).next(body);
-  return first.kind == wire::TokenKind::array && first.number == (version == 0 ? 0 : -1);
-}
 
 void patch_split_fetch(const wire::Parts& parts, std::span<std::byte> body) {
   const auto set = [&](Role role, std::int32_t most) {
@@ -88,7 +82,8 @@ std::optional<std::size_t> Session::take_frame(std::span<std::byte> data) {
       return std::nullopt;
     }
     if (parsed == wire::Parse::ok && h.api == produce &&
-        world_.versions.offered().of(produce).contains(h.version)) {
+        world_.versions.accepted().of(produce).contains(h.version) &&
+        wire::request(produce)->valid.contains(h.version)) {
       begin_stream(h, head.first(h.size), content - h.size);
       return wire::frame_prefix_bytes + h.size;
     }
@@ -106,7 +101,7 @@ void Session::request(std::span<std::byte> frame) {
     return close(CloseCause::bad_frame, "not a request header");
   }
   const wire::Message* m = wire::request(h.api);
-  const auto offered = world_.versions.offered().of(h.api);
+  const auto offered = world_.versions.accepted().of(h.api);
   if (h.api == api_versions && (m == nullptr || !m->valid.contains(h.version))) {
     return answer_with(h, 0, world_.versions.answer(route::error_unsupported_version));  // KIP-511
   }
@@ -134,13 +129,13 @@ void Session::request(std::span<std::byte> frame) {
 // What a request tells of its client: names, use of APIs, groups.
 void Session::note(const wire::RequestHeader& h, const wire::Parts& parts) {
   ++apis_[{h.api, h.version}];
-  if (h.has_client_id && who_.client_id != h.client_id) who_.client_id = h.client_id;
+  if (h.has_client_id && who_.client_id != h.client_id) learn_client_id(h.client_id);
   const auto& group = parts.top(Role::group_id);
   const auto& member = parts.top(Role::member_id);
   if (group.number > 0 && member.number > 0) {
     if (h.api == leave_group) {
       world_.identities.unlink(group.text, member.text);
-    } else if (who_.instance != route::Instance{0}) {
+    } else if (who_.instance != route::Instance{0} && who_.instance != world_.shared_instance) {
       world_.identities.link(who_.instance, group.text, member.text, world_.unix_now());
     }
     world_.keep_identity();
@@ -149,6 +144,18 @@ void Session::note(const wire::RequestHeader& h, const wire::Parts& parts) {
                                                           transactional_ids_.size() < 16) {
     transactional_ids_.emplace(id.text);
   }
+}
+
+// An address that another client was given is no identity (rules A6: certain or absent).
+void Session::learn_client_id(std::string_view client_id) {
+  who_.client_id = client_id;
+  if (who_.instance == route::Instance{0}) return;
+  if (!world_.identities.matches(who_.instance, client_id, who_.software)) {
+    observe::log::debug("identity.mismatch", {{"address", remote_}, {"client_id", client_id}});
+    who_.instance = route::Instance{0};
+    return;
+  }
+  world_.identities.describe(who_.instance, client_id, who_.software, world_.unix_now());
 }
 
 void Session::carry_out(const wire::RequestHeader& h, const wire::Message& m,
@@ -177,7 +184,6 @@ Exchange& Session::expect(const wire::RequestHeader& h, const wire::Message& m) 
 
 void Session::remember_keys(Exchange& e, const wire::Message& m, const wire::Parts& parts) {
   using wire::Route;
-  if (m.api == metadata) e.all_topics = asks_all_topics(m, e.version, parts.body());
   if (m.api == find_coordinator) {
     e.coordinator = parts.top(Role::coordinator_type).number == 1
                         ? route::CoordinatorKind::transaction
@@ -273,9 +279,9 @@ void Session::split(const wire::RequestHeader& h, const wire::Message& m,
 void Session::resolve(std::span<std::byte> frame) {
   resolving_ = true;
   held_.assign(frame.begin(), frame.end());
-  unresolved_ = world_.decision.key;
+  unresolved_.push_back(world_.decision.key);
   auto* access = world_.access[0];
-  access->find_coordinator(world_.decision.kind, unresolved_, [weak = weak_from_this()] {
+  access->find_coordinator(world_.decision.kind, unresolved_.back(), [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self || self->closed_) return;
     self->resolving_ = false;
@@ -297,6 +303,7 @@ void Session::answer_self(const wire::RequestHeader& h, const wire::Message& m, 
   }
   who_.software = request["ClientSoftwareName"].text();
   who_.software_version = request["ClientSoftwareVersion"].text();
+  learn_client_id(who_.client_id);
   answer_with(h, h.version,
               route::answer_api_versions(request, h.version, world_.versions, world_.cluster_id,
                                          who_.addressed));

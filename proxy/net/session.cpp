@@ -58,13 +58,17 @@ void Session::close(CloseCause cause, const std::string& why) {
     --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
   }
   world_.metrics.closed(listener_, cause);
-  const bool peer_made = cause != CloseCause::client_closed && cause != CloseCause::drain;
-  const auto level = peer_made ? observe::log::Level::warn : observe::log::Level::info;
-  observe::log::limited(level, "client.closed",
-                        {{"cause", observe::name(cause)},
-                         {"address", remote_},
-                         {"client_id", who_.client_id},
-                         {"why", why}});
+  const std::initializer_list<observe::log::Field> fields = {{"cause", observe::name(cause)},
+                                                             {"address", remote_},
+                                                             {"client_id", who_.client_id},
+                                                             {"why", why}};
+  // What a peer can cause at will is limited to a line a second.
+  const bool ordinary = cause == CloseCause::client_closed || cause == CloseCause::drain ||
+                        cause == CloseCause::idle;
+  if (ordinary) observe::log::info("client.closed", fields);
+  else observe::log::limited(cause == CloseCause::client_reset ? observe::log::Level::info
+                                                               : observe::log::Level::warn,
+                             "client.closed", fields);
   // The loop may be inside one of our functions: it holds us until it is back.
   boost::asio::post(world_.io, [self = shared_from_this()] {
     self->world_.sessions.erase(self);
@@ -85,7 +89,8 @@ bool Session::idle_between_frames() const {
 // Back-pressure: no further request is read while one of these holds.
 bool Session::blocked() const {
   return closed_ || resolving_ || (draining_ && collect_bytes_ == 0 && !upload_) ||
-         queue_.size() >= world_.settings.limits.in_flight_requests_max || unsent_to_brokers() > 0;
+         (!upload_ && queue_.size() >= world_.settings.limits.in_flight_requests_max) ||
+         unsent_to_brokers() > 0;
 }
 
 void Session::arm_client() {
@@ -173,6 +178,10 @@ void Session::tick(Clock::time_point now) {
   if (queue_.empty() && idle_between_frames() && quiet > limits.idle) {
     return close(CloseCause::idle);
   }
+  if (who_.instance != route::Instance{0}) {
+    world_.identities.touch(who_.instance, world_.unix_now());  // a record a day, no more
+    world_.keep_identity();
+  }
   const auto links = links_;
   for (const auto& [node, link] : links) {
     if (!link->connected() && now - link->began > limits.connect) {
@@ -217,6 +226,8 @@ void Session::link_failed(const std::shared_ptr<Link>& link, const std::string& 
 
 // Requests that any broker can answer, on a link that never opened, go to the next broker.
 bool Session::move_to_another(const std::shared_ptr<Link>& link) {
+  // A Produce with acks=0 waits for no answer: it is for this broker alone.
+  if (link->awaited.empty() || link->sent_unanswered) return false;
   for (const Awaited& a : link->awaited) {
     if (!a.exchange->anyone) return false;
   }

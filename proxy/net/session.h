@@ -60,6 +60,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::optional<std::size_t> take_frame(std::span<std::byte> data);
   void request(std::span<std::byte> frame);
   void note(const wire::RequestHeader& h, const wire::Parts& parts);
+  void learn_client_id(std::string_view client_id);
   void carry_out(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
   void forward(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
   void split(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
@@ -104,7 +105,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::vector<std::byte> collect_;     // a larger frame in the making, size prefix included
   std::size_t collect_bytes_ = 0;
   std::vector<std::byte> held_;        // a request that waits for its coordinator
-  std::string unresolved_;             // the key that could not be found for it
+  std::vector<std::string> unresolved_;  // the keys that could not be found for it
   bool resolving_ = false;
   struct Upload {                      // a Produce that streams through in parts
     Upload(const wire::RequestHeader& h, wire::Bytes head, std::uint64_t body)

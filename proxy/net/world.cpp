@@ -1,5 +1,7 @@
 #include "proxy/net/world.h"
 
+#include "proxy/net/naming.h"
+
 namespace shunt::net {
 
 World::World(boost::asio::io_context& loop, Settings s, Remembered r, Memory& m)
@@ -11,6 +13,7 @@ World::World(boost::asio::io_context& loop, Settings s, Remembered r, Memory& m)
       cluster_id(r.old_cluster_id),
       random(std::random_device{}()),
       buffer(read_buffer_bytes) {
+  shared_instance = find_shared_instance(identities);
   if (r.old_versions) versions.restore(route::Cluster::old_cluster, *r.old_versions);
   if (r.new_versions && settings.new_cluster) {
     versions.restore(route::Cluster::new_cluster, *r.new_versions);

@@ -48,6 +48,7 @@ struct World {
   ClusterAccess* access[2] = {nullptr, nullptr};
   std::set<std::shared_ptr<Session>> sessions;
   bool draining = false;
+  route::Instance shared_instance{0};  // kafka-go's (naming.cpp); 0: not needed yet
   std::mt19937_64 random;           // ids for telemetry only
 
   // Scratch of the one thread: valid within one call from the loop.

@@ -78,11 +78,12 @@ class Decision {
   template <class F>
   void each(F&& node_of) {
     out_.chosen.clear();
+    out_.chosen.reserve(parts_.leaf_count());
     for (const Leaf& l : parts_.leaves()) {
       const std::optional<NodeKey> n = node_of(l);
       if (!n) return;  // no_broker, or resolve has been said
       const auto at = std::find(out_.nodes.begin(), out_.nodes.end(), *n);
-      out_.chosen.push_back(static_cast<std::uint32_t>(at - out_.nodes.begin()));
+      out_.chosen.push_back(static_cast<wire::Choice>(at - out_.nodes.begin()));
       if (at == out_.nodes.end()) out_.nodes.push_back(*n);
     }
     if (out_.nodes.empty()) return anyone();
@@ -100,19 +101,18 @@ class Decision {
     }
     const bool follower_allowed = request_.api == fetch && parts_.top(Role::rack).number > 0;
     each([&](const Leaf& l) -> std::optional<NodeKey> {
-      const wire::Outer& o = parts_.outers()[l.outer];
-      if (follower_allowed && replica_at_address(o, l.partition)) return origin_.addressed;
-      return leader_of(view_, o.topic, o.topic_id, l.partition, origin_);
+      if (follower_allowed && replica_at_address(l)) return origin_.addressed;
+      return leader_of(view_, l.topic, l.topic_id, l.partition, origin_);
     });
   }
 
   // KIP-392: a consumer with a rack that dialled a follower was sent there by the leader.
-  bool replica_at_address(const wire::Outer& o, std::int32_t partition) const {
+  bool replica_at_address(const Leaf& l) const {
     if (!origin_.addressed || origin_.addressed->cluster != home) return false;
     const Topology* t = view_.of(home);
-    if (t == nullptr) return false;
-    const auto name = o.topic.empty() ? t->topic_name(o.topic_id) : o.topic;
-    const Partition* p = t->partition(name, partition);
+    if (t == nullptr || !alive(*origin_.addressed)) return false;
+    const auto name = l.topic.empty() ? t->topic_name(l.topic_id) : l.topic;
+    const Partition* p = t->partition(name, l.partition);
     return p != nullptr && std::find(p->replicas.begin(), p->replicas.end(),
                                      origin_.addressed->id) != p->replicas.end();
   }
@@ -133,7 +133,9 @@ class Decision {
     if (const auto id = t->coordinator(kind, key); id && alive({home, *id})) {
       return NodeKey{home, *id};
     }
-    if (key == origin_.unresolved) return fallback();  // a broker says best what is wrong
+    // A broker says best what is wrong with a key that is empty or was not found.
+    const auto& lost = origin_.unresolved;
+    if (key.empty() || std::ranges::find(lost, key) != lost.end()) return fallback();
     out_.act = Act::resolve;
     out_.kind = kind;
     out_.key = key;

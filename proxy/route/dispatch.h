@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ struct Origin {
   std::optional<NodeKey> addressed;       // the node whose address the client dialled
   std::int32_t fetch_session = 0;         // the last fetch session answered on it (KIP-227) ...
   std::optional<NodeKey> fetch_session_at;  // ... and the node that holds it
-  std::string_view unresolved{};          // a coordinator key that could not be found just now
+  std::span<const std::string> unresolved{};  // coordinator keys that could not be found just now
 };
 
 enum class Act : std::uint8_t {
@@ -40,7 +41,7 @@ enum class Act : std::uint8_t {
 struct Dispatch {
   Act act = Act::no_broker;
   std::vector<NodeKey> nodes;
-  std::vector<std::uint32_t> chosen;
+  std::vector<wire::Choice> chosen;
   bool anyone = false;  // forward: any broker of that cluster would do as well
   CoordinatorKind kind = CoordinatorKind::group;
   std::string key;

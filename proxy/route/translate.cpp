@@ -68,7 +68,9 @@ class WholeTranslator {
           replaced_at_ = t.at;
         }
         return nullptr;
-      case TokenKind::tag: tags_.push_back(t); return nullptr;
+      case TokenKind::tag:
+        if (t.field != nullptr) tags_.push_back(t);  // an unknown one has no end_tag
+        return nullptr;
       case TokenKind::end_tag: end_tag(); return nullptr;
       case TokenKind::scalar:
       case TokenKind::text: field(t); return nullptr;
@@ -107,13 +109,18 @@ class WholeTranslator {
       case Role::session_id: noticed_.fetch_session = static_cast<std::int32_t>(t.number); return;
       case Role::node_id: return node_id(t);
       case Role::host:
-        if (const auto at = naming_.at(node_); at && t.number > 0) {
-          edits_.replace(t.at, t.size, string_bytes(at->host, flexible_));
+        if (t.number > 0) {
+          // Without an address of ours none is shown: a broker's own never passes.
+          const auto at = naming_.at(node_);
+          edits_.replace(t.at, t.size, string_bytes(at ? at->host : std::string{}, flexible_));
         }
         return;
       case Role::port:
-        if (const auto at = naming_.at(node_); at && t.number >= 0) {
-          edits_.replace(t.at, t.size, number_bytes(NodeId{at->port}));
+        if (t.number >= 0) {
+          const auto at = naming_.at(node_);
+          std::array<std::byte, 4> port;
+          wire::store(port.data(), std::int32_t{at ? at->port : 0});
+          edits_.replace(t.at, t.size, Bytes(port).last(t.size));  // an int32, or a uint16
         }
         return;
       case Role::cluster_id:
@@ -215,6 +222,7 @@ Passing passing(const wire::Message& answer, wire::Version version, Cluster from
 
 const char* translate(const wire::Message& answer, wire::Version version, Bytes body, Cluster from,
                       Naming& naming, wire::Edits& edits, Noticed& noticed) {
+  edits.begin(body);
   wire::Walker walker(answer, version, body.size());
   WholeTranslator translator(version, walker.flexible(), from, naming, edits, noticed);
   for (;;) {
@@ -275,6 +283,7 @@ void StreamTranslator::rewrite(const Token& t, std::span<std::byte> bytes) {
 const char* translate_request(const wire::Message& request, wire::Version version, Bytes body,
                               Cluster to, wire::Edits& edits) {
   if (to == Cluster::old_cluster) return nullptr;  // ids are old's own
+  edits.begin(body);
   wire::Walker walker(request, version, body.size());
   std::int64_t type = -1;
   for (;;) {

@@ -19,6 +19,7 @@ bool Versions::take(NodeKey node, const wire::Value& body) {
   const auto ranges = ApiRanges::from(body);
   if (ranges.empty()) return false;
   brokers_[node] = ranges;
+  features_[node] = Features::from(body);
   const auto before = offered_;
   combine();
   return offered_ != before;
@@ -27,6 +28,7 @@ bool Versions::take(NodeKey node, const wire::Value& body) {
 void Versions::remove(NodeKey node) {
   const auto last_known = cluster(node.cluster);
   if (brokers_.erase(node) == 0) return;
+  features_.erase(node);
   // The last one of its cluster: what was offered because of it must not grow back.
   const bool any_left = std::ranges::any_of(
       brokers_, [&](const auto& broker) { return broker.first.cluster == node.cluster; });
@@ -53,6 +55,7 @@ std::optional<ApiRanges> Versions::cluster(Cluster c) const {
 void Versions::combine() {
   auto served = cluster(Cluster::old_cluster);
   const auto by_new = cluster(Cluster::new_cluster);
+  const auto by_old = served.value_or(ApiRanges{});
   if (served && by_new) served = served->intersect(*by_new);
   if (!served) served = by_new ? *by_new : ApiRanges{};
 
@@ -63,6 +66,19 @@ void Versions::combine() {
   offered_ = served->intersect(table);
   // Ours to answer, in every version we know, whatever the brokers speak.
   offered_.set(api_versions, table.of(api_versions));
+  accepted_ = by_old.intersect(table);
+  accepted_.set(api_versions, table.of(api_versions));
+}
+
+Features Versions::features() const {
+  const bool new_known = cluster(Cluster::new_cluster).has_value();
+  std::optional<Features> old_has, new_has;
+  for (const auto& [node, f] : features_) {
+    auto& has = node.cluster == Cluster::old_cluster ? old_has : new_has;
+    has = has ? has->intersect(f) : f;
+  }
+  if (!old_has || (new_known && !new_has)) return {};
+  return new_has ? old_has->intersect(*new_has) : *old_has;
 }
 
 wire::Value Versions::answer(int error) const {
@@ -73,8 +89,10 @@ wire::Value Versions::answer(int error) const {
     apis.emplace_back(wire::Struct{{"ApiKey", int{api}}, {"MinVersion", int{v.first}},
                                    {"MaxVersion", int{v.last}}});
   }
-  // SupportedFeatures, FinalizedFeatures and ZkMigrationReady are not set: none, and false.
-  return wire::Struct{{"ErrorCode", error}, {"ApiKeys", std::move(apis)}, {"ThrottleTimeMs", 0}};
+  // ZkMigrationReady is for controllers: not set.
+  wire::Struct body{{"ErrorCode", error}, {"ApiKeys", std::move(apis)}, {"ThrottleTimeMs", 0}};
+  if (error == 0) features().put(body);
+  return body;
 }
 
 std::optional<wire::Version> Versions::own(NodeKey node, wire::ApiKey api,

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/route/features.h"
 #include "proxy/route/node.h"
 #include "proxy/wire/value.h"
 
@@ -60,7 +61,12 @@ class Versions {
   // Before any cluster is known: ApiVersions alone. Clients must not be told that.
   const ApiRanges& offered() const { return offered_; }
 
-  // The body of an ApiVersions answer, for any version's layout. Features are never shown. `error`:
+  // What is served on a connection whatever it was offered: old ∩ table. A connection keeps the
+  // versions it agreed on when new is first seen later.
+  const ApiRanges& accepted() const { return accepted_; }
+
+  // The body of an ApiVersions answer, for any version's layout. Features: what both clusters have
+  // (only old's while only old is known); none while a broker of theirs has not told. `error`:
   // 0, or 35 (UNSUPPORTED_VERSION: to be encoded as v0, and like a broker's it names ApiVersions
   // alone, KIP-511).
   wire::Value answer(int error) const;
@@ -71,9 +77,11 @@ class Versions {
 
  private:
   void combine();
+  Features features() const;
   std::map<NodeKey, ApiRanges> brokers_;
+  std::map<NodeKey, Features> features_;
   std::map<Cluster, ApiRanges> restored_;
-  ApiRanges offered_;
+  ApiRanges offered_, accepted_;
 };
 
 }  // namespace shunt::route

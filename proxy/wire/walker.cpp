@@ -41,7 +41,10 @@ std::int64_t number(Type t, const std::byte* at) {
 }  // namespace
 
 Walker::Walker(const Message& message, Version version, std::uint64_t body_size)
-    : version_(version), flexible_(message.flexible.contains(version)), size_(body_size) {
+    : version_(version),
+      flexible_(message.flexible.contains(version)),
+      rest_passes_(message.request),
+      size_(body_size) {
   push({.phase = Phase::fields, .all = fields_of(message)});
 }
 
@@ -281,7 +284,12 @@ Token Walker::step(Bytes rest, int& depth) {
     depth = depth_;
     if (depth_ == 0) {
       if (position_ == size_) return {.kind = TokenKind::done, .at = position_};
-      return fail("bytes follow the message's end");
+      // Brokers read a request to its end and no further, and librdkafka sends a byte too many in
+      // Metadata v11: what follows a request passes with it.
+      if (!rest_passes_) return fail("bytes follow the message's end");
+      const auto n = std::min<std::uint64_t>(rest.size(), size_ - position_);
+      if (n == 0) return short_of(1, rest);
+      return take(TokenKind::chunk, nullptr, static_cast<std::uint32_t>(n), 0, rest.first(n));
     }
     Level& l = levels_[static_cast<std::size_t>(depth_ - 1)];
     switch (l.phase) {

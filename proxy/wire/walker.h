@@ -23,7 +23,7 @@ enum class TokenKind : std::uint8_t {
   scalar,       // a fixed-size field: number (uuid: content)
   text,         // a whole string: content; number = its length, -1 when null
   blob,         // the length of bytes or records: number, -1 when null; its chunks follow
-  chunk,        // a part of a blob, or of an unknown tagged field: content
+  chunk,        // a part of a blob, of an unknown tagged field, or of what follows a request: content
   array,        // an array's count: number, -1 when null
   element,      // the next element of an array begins here (no bytes)
   end_array,    // after the last element (no bytes); not sent for a null array
@@ -111,6 +111,7 @@ class Walker {
   int depth_ = 0;
   Version version_;
   bool flexible_;
+  bool rest_passes_ = false;     // bytes behind a request's end are no error
   std::uint64_t size_;
   std::uint64_t position_ = 0;
   const char* error_ = nullptr;

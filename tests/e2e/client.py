@@ -1,4 +1,5 @@
 """Starts the client programs of clients/ and reads their uniform logs while they run."""
+
 import json
 import subprocess
 import threading
@@ -10,8 +11,17 @@ from wait import wait_for
 HERE = REPO / "tests" / "e2e" / "clients"
 BUILT = REPO / "build" / "clients"
 PYTHON = str(DEPS / "venv" / "bin" / "python")
-JAVA = ["java", "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-        "-cp", f"{BUILT}/java:{DEPS}/kafka-clients-4.4.0/*", "Client"]
+JAVA = [
+    "java",
+    "-Xmx96m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-cp",
+    f"{BUILT}/java:{DEPS}/kafka-clients-4.4.0/*",
+    "Client",
+]
 KINDS = {
     "java": JAVA,
     "franz-go": [str(BUILT / "franz")],
@@ -29,10 +39,24 @@ class Client:
         folder.mkdir(parents=True, exist_ok=True)
         self.log, self.errors_log = folder / f"{name}.jsonl", folder / f"{name}.err"
         words = {"client": name, "bootstrap": bootstrap, **options}
-        command = KINDS[kind] + [f"{key.replace('__', '.')}={value}" for key, value in words.items()]
+        command = KINDS[kind] + [
+            f"{key.replace('__', '.')}={value}" for key, value in words.items()
+        ]
         with open(self.log, "wb") as out, open(self.errors_log, "wb") as err:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err, group=GIDS[side], extra_groups=[])
-        self._events, self._held, self._at, self._lock = defaultdict(list), set(), 0, threading.Lock()
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=err,
+                group=GIDS[side],
+                extra_groups=[],
+            )
+        self._events, self._held, self._at, self._lock = (
+            defaultdict(list),
+            set(),
+            0,
+            threading.Lock(),
+        )
 
     def events(self, name):
         """All events of a name so far; the list only grows."""
@@ -60,8 +84,11 @@ class Client:
             if condition(self):
                 return True
             if self.process.poll() is not None:
-                raise RuntimeError(f"{self.name} ended with {self.process.returncode} before: {what}")
+                raise RuntimeError(
+                    f"{self.name} ended with {self.process.returncode} before: {what}"
+                )
             return False
+
         wait_for(f"{self.name}: {what}", check, seconds)
         return self
 
@@ -93,5 +120,7 @@ class Client:
 
     def tail(self, lines=8):
         words = self.errors_log.read_text(errors="replace").splitlines()[-lines:]
-        words += [json.dumps(e) for name in ("warning", "error") for e in self.events(name)[-lines:]]
+        words += [
+            json.dumps(e) for name in ("warning", "error") for e in self.events(name)[-lines:]
+        ]
         return "\n".join(word[:300] for word in words)

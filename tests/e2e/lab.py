@@ -1,4 +1,5 @@
 """The place the scenarios run in: three real clusters, two pairs of them behind one Shunt each, all in one namespace."""
+
 import os
 import shutil
 import tempfile
@@ -22,12 +23,18 @@ class Pair:
     def client(self, kind, side, name, **options):
         """Starts a client program; `name` is unique within the pair."""
         bootstrap = self.shunt.bootstrap if side == "proxied" else self.old.bootstrap
-        self.clients.append(Client(self.folder / "clients", kind, side, f"{name}-{kind}-{side}", bootstrap, **options))
+        self.clients.append(
+            Client(
+                self.folder / "clients", kind, side, f"{name}-{kind}-{side}", bootstrap, **options
+            )
+        )
         return self.clients[-1]
 
     def of(self, name, kind, side):
         """The clients started so far under a name (its beginning), kind and side."""
-        return [c for c in self.clients if c.name.startswith(name) and (c.kind, c.side) == (kind, side)]
+        return [
+            c for c in self.clients if c.name.startswith(name) and (c.kind, c.side) == (kind, side)
+        ]
 
 
 class Lab:
@@ -35,9 +42,15 @@ class Lab:
         base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.folder = Path(tempfile.mkdtemp(prefix="shunt-e2e-", dir=base))
         new = Cluster("new", "4.3.1", 23092, self.folder)
-        olds = [Cluster("old", "2.8.2", 19092, self.folder), Cluster("old", "3.9.2", 21092, self.folder)]
-        self.pairs = [Pair(self.folder, old, new, port, http) for old, port, http in zip(olds, (9092, 9192), (9644, 9744))
-                      if only in (None, old.version)]
+        olds = [
+            Cluster("old", "2.8.2", 19092, self.folder),
+            Cluster("old", "3.9.2", 21092, self.folder),
+        ]
+        self.pairs = [
+            Pair(self.folder, old, new, port, http)
+            for old, port, http in zip(olds, (9092, 9192), (9644, 9744))
+            if only in (None, old.version)
+        ]
         self.clusters = [pair.old for pair in self.pairs] + [new]
 
     def start(self):

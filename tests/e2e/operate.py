@@ -1,4 +1,5 @@
 """What an operator does to a cluster while clients run, directly at its brokers: topics, leader moves, a broker's death."""
+
 from contextlib import contextmanager
 
 import kafka
@@ -18,33 +19,53 @@ def _admin(cluster):
 def create_topics(cluster, names, partitions=4, configs=None):
     """Replicated topics, with leaders spread over the brokers; returns when all replicas are in sync."""
     ids = list(cluster.ids)
-    spread = {p: ids[p % len(ids):] + ids[:p % len(ids)] for p in range(partitions)}
+    spread = {p: ids[p % len(ids) :] + ids[: p % len(ids)] for p in range(partitions)}
     with _admin(cluster) as admin:
-        admin.create_topics({name: {"assignments": spread, "configs": configs or {}} for name in names})
+        admin.create_topics(
+            {name: {"assignments": spread, "configs": configs or {}} for name in names}
+        )
     wait_for(f"topics on {cluster.name}", lambda: set(names) <= _in_sync_topics(cluster))
 
 
 def _in_sync_topics(cluster):
     seen = cluster.topology() or {"topics": []}
-    return {t["topic"] for t in seen["topics"] if all(p["leader"] > 0 and len(p["isrs"]) == len(p["replicas"]) for p in t["partitions"])}
+    return {
+        t["topic"]
+        for t in seen["topics"]
+        if all(p["leader"] > 0 and len(p["isrs"]) == len(p["replicas"]) for p in t["partitions"])
+    }
 
 
 def move_leaders(cluster, internal=False):
     """Moves the leader of every partition of every topic (also of the internal ones on request); returns how many moved."""
-    before = {(t["topic"], p["partition"]): p for t in cluster.topology()["topics"] for p in t["partitions"]
-              if internal or not t["topic"].startswith("__")}
-    wanted = {place: [r["id"] for r in p["replicas"] if r["id"] != p["leader"]] + [p["leader"]] for place, p in before.items()}
+    before = {
+        (t["topic"], p["partition"]): p
+        for t in cluster.topology()["topics"]
+        for p in t["partitions"]
+        if internal or not t["topic"].startswith("__")
+    }
+    wanted = {
+        place: [r["id"] for r in p["replicas"] if r["id"] != p["leader"]] + [p["leader"]]
+        for place, p in before.items()
+    }
     by_topic = {}
     for topic, partition in wanted:
         by_topic.setdefault(topic, []).append(partition)
     with _admin(cluster) as admin:
-        admin.alter_partition_reassignments({kafka.TopicPartition(*place): replicas for place, replicas in wanted.items()})
+        admin.alter_partition_reassignments(
+            {kafka.TopicPartition(*place): replicas for place, replicas in wanted.items()}
+        )
         wait_for("reassignment", lambda: not admin.list_partition_reassignments())
         admin.elect_leaders(0, by_topic, raise_errors=False)
 
     def moved():
-        now = {(t["topic"], p["partition"]): p["leader"] for t in cluster.topology()["topics"] for p in t["partitions"]}
+        now = {
+            (t["topic"], p["partition"]): p["leader"]
+            for t in cluster.topology()["topics"]
+            for p in t["partitions"]
+        }
         return all(now[place] == replicas[0] for place, replicas in wanted.items())
+
     wait_for(f"{len(wanted)} leaders of {cluster.name} moved", moved)
     return len(wanted)
 
@@ -55,7 +76,10 @@ def bounce_broker(cluster, node, while_down=lambda: None):
 
     def led_by_others():
         seen = cluster.topology()
-        return seen and all(p["leader"] not in (node, -1) for t in seen["topics"] for p in t["partitions"])
+        return seen and all(
+            p["leader"] not in (node, -1) for t in seen["topics"] for p in t["partitions"]
+        )
+
     wait_for(f"leaders away from {cluster.name}'s broker {node}", led_by_others, 60)
     while_down()
     cluster.start_node(node)

@@ -1,4 +1,5 @@
 """One line per scenario and client, and the totals."""
+
 import threading
 import traceback
 
@@ -12,7 +13,9 @@ class Report:
         with self._lock:
             self.passed += bool(ok)
             self.failed += not ok
-            print(f"{'ok  ' if ok else 'FAIL'} {scenario:<10} {pair:<13} {who:<15} {text}", flush=True)
+            print(
+                f"{'ok  ' if ok else 'FAIL'} {scenario:<10} {pair:<13} {who:<15} {text}", flush=True
+            )
         return ok
 
     def compare(self, scenario, pair, who, proxied, direct, ok):
@@ -27,7 +30,9 @@ class Report:
             words += [f"-- {c.log}\n{c.tail()}" for c in clients() if c.name in str(error)]
             if shunt:
                 words.append(f"-- {shunt.program.log}\n{shunt.program.tail()}")
-            self.line(False, scenario, pair, who, f"{type(error).__name__}: {error}\n" + "\n".join(words))
+            self.line(
+                False, scenario, pair, who, f"{type(error).__name__}: {error}\n" + "\n".join(words)
+            )
             return None
 
 

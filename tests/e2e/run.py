@@ -1,8 +1,10 @@
 """Runs the scenarios (see README.md in tests/). Called by tests/e2e/run, in a namespace of its own."""
+
 import argparse
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -19,18 +21,61 @@ from lab import Lab  # noqa: E402
 from report import Report, together  # noqa: E402
 
 # In this order; those of one row run at the same time.
-ROWS = [[("addresses", addresses)], [("roundtrip", roundtrip)], [("admin", admin)], [("storm", storm), ("control", control)], [("lifecycle", lifecycle)]]
+ROWS = [
+    [("addresses", addresses)],
+    [("roundtrip", roundtrip)],
+    [("admin", admin), ("control", control)],
+    [("storm", storm)],
+    [("lifecycle", lifecycle)],
+]
 
 
 def leaks(report):
-    """No client behind a proxy has ever opened a connection to a broker; the control clients have, so the counter counts."""
+    """No client behind a proxy has ever opened a connection to a broker (control clients have)."""
     seen = counter.connections()
-    report.line(seen["proxied"] == 0 and seen["direct"] > 0, "leaks", "all", "all", f"client connections to brokers: proxied {seen['proxied']} | direct {seen['direct']}")
+    report.line(
+        seen["proxied"] == 0 and seen["direct"] > 0,
+        "leaks",
+        "all",
+        "all",
+        f"client connections to brokers: proxied {seen['proxied']} | direct {seen['direct']}",
+    )
+
+
+def drain(pair, report):
+    """The proxies have carried all of the above; SIGTERM ends them well."""
+
+    def body():
+        code = pair.shunt.drain()
+        report.line(code == 0, "drain", pair.name, "SIGTERM", f"exit {code}")
+
+    report.guard("drain", pair.name, "SIGTERM", body, shunt=pair.shunt)
+
+
+def run_row(parts, lab, report):
+    """Runs the scenarios of a row, for each pair, at the same time."""
+    begin = time.monotonic()
+
+    def one(name, module, pair):
+        report.guard(name, pair.name, "all", lambda: module.run(pair, report), shunt=pair.shunt)
+
+    together(*[partial(one, *part, pair) for part in parts for pair in lab.pairs])
+    if parts:
+        say(f"{', '.join(name for name, _ in parts)}: {time.monotonic() - begin:.0f} s")
+
+
+def say(text):
+    print(f"     {text}", flush=True)
 
 
 def main():
     parse = argparse.ArgumentParser()
-    parse.add_argument("--only", action="append", choices=[name for row in ROWS for name, _ in row], help="a scenario; repeatable")
+    parse.add_argument(
+        "--only",
+        action="append",
+        choices=[name for row in ROWS for name, _ in row],
+        help="a scenario; repeatable",
+    )
     parse.add_argument("--old", choices=["2.8.2", "3.9.2"], help="only this old cluster")
     parse.add_argument("--keep", action="store_true", help="keep the logs also when all passed")
     args = parse.parse_args()
@@ -39,22 +84,17 @@ def main():
     report, lab, begin = Report(), Lab(args.old), time.monotonic()
     try:
         if report.guard("start", "all", "clusters", lambda: lab.start() or True):
-            print(f"     clusters and proxies up after {time.monotonic() - begin:.0f} s", flush=True)
+            say(f"clusters and proxies up after {time.monotonic() - begin:.0f} s")
             for row in ROWS:
-                chosen = [(name, module) for name, module in row if not args.only or name in args.only]
-                started = time.monotonic()
-                together(*[lambda m=module, p=pair: m.run(p, report) for _, module in chosen for pair in lab.pairs])
-                if chosen:
-                    print(f"     {', '.join(name for name, _ in chosen)}: {time.monotonic() - started:.0f} s", flush=True)
+                run_row([part for part in row if not args.only or part[0] in args.only], lab, report)
             leaks(report)
-            for pair in lab.pairs:
-                report.guard("drain", pair.name, "SIGTERM", lambda: report.line((code := pair.shunt.drain()) == 0, "drain", pair.name, "SIGTERM", f"exit {code}"), shunt=pair.shunt)
+            together(*[partial(drain, pair, report) for pair in lab.pairs])
     finally:
         keep = args.keep or report.failed
         lab.stop(keep)
         if keep:
-            print(f"     logs: {lab.folder}")
-    print(f"     e2e took {(time.monotonic() - begin) / 60:.1f} min")
+            say(f"logs: {lab.folder}")
+    say(f"e2e took {(time.monotonic() - begin) / 60:.1f} min")
     print(f"{report.passed} passed, {report.failed} failed")
     return 1 if report.failed or not report.passed else 0
 

@@ -1,4 +1,5 @@
 """The addresses that a process is connected to, from /proc: what a client was really told and went to."""
+
 import os
 import socket
 import struct
@@ -9,7 +10,11 @@ ESTABLISHED = "01"
 
 def _address(text):
     host, port = text.split(":")
-    return f"{socket.inet_ntoa(struct.pack('<I', int(host, 16)))}:{int(port, 16)}" if len(host) == 8 else _address6(host, port)
+    return (
+        f"{socket.inet_ntoa(struct.pack('<I', int(host, 16)))}:{int(port, 16)}"
+        if len(host) == 8
+        else _address6(host, port)
+    )
 
 
 def _address6(host, port):

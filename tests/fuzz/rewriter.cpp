@@ -2,6 +2,8 @@
 #include "proxy/wire/edit.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 #include "proxy/wire/bytes.h"
 #include "tests/fuzz/allocation.h"
@@ -24,6 +26,8 @@ Counts note(const fuzz::Input& in, Edits& edits) {
   fuzz::Dice dice(in.knob);
   Counts c;
   int tagged = 0;
+  std::uint64_t longer = 0;
+  edits.begin(in.body);
   for (;;) {
     const Token t = w.next(in.body.subspan(w.position()));
     c.end = t.kind;
@@ -31,14 +35,15 @@ Counts note(const fuzz::Input& in, Edits& edits) {
     ++c.tokens;
     if (t.kind == TokenKind::tag && t.field != nullptr) ++tagged;
     if (t.kind == TokenKind::end_tag) --tagged;
-    // As many as the bound has room for: an edit is a place and what stands there instead.
-    if (c.replaced >= in.body.size() / 64 || dice.below(3) != 0) continue;
+    if (dice.below(3) == 0) continue;
     if (t.kind == TokenKind::scalar) {
       std::array<std::byte, 16> with{};
       with.fill(std::byte{0x5a});
       edits.replace(t.at, t.size, Bytes(with).first(t.size));
       ++c.replaced;
-    } else if (t.kind == TokenKind::text && t.number >= 0 && tagged == 0) {
+    } else if (t.kind == TokenKind::text && t.number >= 0 && tagged == 0 &&
+               longer < in.body.size() / 64) {  // as many as the bound has room for
+      ++longer;
       std::array<std::byte, 2 + other.size()> with{};
       const std::size_t n = dice.below(other.size());
       const std::size_t prefix = w.flexible() ? 1 : 2;

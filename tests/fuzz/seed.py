@@ -68,4 +68,22 @@ for n, data in enumerate(sets):
         edit = (n % 8 + n * 24 % 256 & 0xFF).to_bytes(1, "big") + (1000 + n).to_bytes(8, "big")
         write("batches", edit + b"\0\5" + b"\0\0\x12\x34" + b"\7" + data)
 
+# Large ones, which show what a small element costs: the bound has 64 KiB to spare.
+def text(name):
+    return len(name).to_bytes(2, "big") + name.encode()
+
+
+def varint(n):
+    return bytes([n & 0x7F | 0x80]) + varint(n >> 7) if n > 0x7F else bytes([n])
+
+
+partitions = b"".join(n.to_bytes(4, "big") for n in range(15000))
+write("split", bytes([key_of["DescribeProducersRequest"], 0, 1, 2, 2]) + b"t" + varint(15001) + partitions + b"\0\0")
+write("split", bytes([key_of["DeleteGroupsRequest"], 2, 1]) + varint(30001) + b"\2g" * 30000 + b"\0")
+one = b"\0\0\0\1" + bytes(22)
+topics = (1000).to_bytes(4, "big") + b"".join(text(f"{n}") + one for n in range(1000))
+write("merge", bytes([key_of["ListOffsetsResponse"], 0x81, 1]) + len(topics).to_bytes(2, "big") + topics + topics)
+topics = (2000).to_bytes(4, "big") + b"".join(b"\0\0" + text(f"{n}") + bytes(5) for n in range(2000))
+write("values", bytes([key_of["MetadataResponse"], 0x81, 0]) + bytes(8) + topics)
+
 print(", ".join(f"{n} {target}" for target, n in sorted(counts.items())))

@@ -13,25 +13,24 @@ using namespace shunt::wire;
 
 namespace {
 
-// The elements by the topic they stand in, in the order they stand there.
-using Elements_ = std::map<std::pair<std::string, Uuid>, std::vector<std::string>>;
+// The elements by the topic they stand in.
+using ByTopic = std::map<std::pair<std::string, Uuid>, std::vector<std::string>>;
 
 std::string text(Bytes b) { return {reinterpret_cast<const char*>(b.data()), b.size()}; }
 
-void collect(const Parts& p, Elements_& into) {
+void collect(const Parts& p, ByTopic& into) {
+  std::uint64_t before = p.array().at;
+  std::uint32_t count = 0;
   for (const Leaf& l : p.leaves()) {
-    fuzz::promise(l.begin <= l.end && l.end <= p.body().size(), "an element within its body");
-    std::pair<std::string, Uuid> key;
-    if (p.levels() == 2) {
-      const Outer& o = p.outers()[l.outer];
-      fuzz::promise(o.begin <= l.begin && l.end <= o.end, "an element within its topic");
-      key = {std::string(o.topic), o.topic_id};
-    }
-    into[key].push_back(text(p.body().subspan(l.begin, l.end - l.begin)));
+    fuzz::promise(before <= l.begin && l.begin <= l.end && l.end <= p.array().end, "its place");
+    before = l.end;
+    ++count;
+    into[{std::string(l.topic), l.topic_id}].push_back(text(p.body().subspan(l.begin, l.end - l.begin)));
   }
+  fuzz::promise(count == p.leaf_count(), "as many as were counted");
 }
 
-bool same_elements(Elements_ a, Elements_ b) {
+bool same_elements(ByTopic a, ByTopic b) {
   for (auto* m : {&a, &b}) {
     for (auto& [key, list] : *m) std::sort(list.begin(), list.end());
   }
@@ -47,14 +46,18 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   {
     const fuzz::AllocationBound bound(in.body.size());
     if (whole.parse(*in.message, in.version, in.body) != nullptr) return 0;
+    // What the daemon keeps of it: a destination for each.
+    std::vector<Choice> choices;
+    choices.reserve(whole.leaf_count());
+    for (const Leaf& l : whole.leaves()) choices.push_back(static_cast<Choice>(l.partition & 1));
   }
   if (whole.levels() == 0) return 0;
 
   fuzz::Dice dice(in.knob);
   const std::uint32_t destinations = 1 + in.knob % 4;
-  std::vector<std::uint32_t> chosen(whole.leaves().size());
-  for (auto& c : chosen) c = dice.below(destinations);
-  Elements_ before, apart;
+  std::vector<Choice> chosen(whole.leaf_count());
+  for (auto& c : chosen) c = static_cast<Choice>(dice.below(destinations));
+  ByTopic before, apart;
   collect(whole, before);
   std::vector<std::vector<std::byte>> bodies(destinations);
   std::vector<Bytes> views;
@@ -73,7 +76,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::promise(problem == nullptr, problem != nullptr ? problem : "");
   Parts merged;
   fuzz::promise(merged.parse(*in.message, in.version, out) == nullptr, "the merged is a message");
-  Elements_ after;
+  ByTopic after;
   collect(merged, after);
   fuzz::promise(same_elements(before, after), "each element in the whole again");
   return 0;

@@ -1,4 +1,5 @@
 """A program on the newest librdkafka (confluent-kafka): producer, group members, and the roles admin, idle and bulk."""
+
 import confluent_kafka as ck
 
 import uniform
@@ -6,8 +7,13 @@ from uniform import client, event, number, options, records, run, settings, stop
 
 
 def config(name=client, **more):
-    return {"bootstrap.servers": options["bootstrap"], "client.id": name,
-            "error_cb": lambda error: event("warning", what="librdkafka", text=str(error)), **more, **settings()}
+    return {
+        "bootstrap.servers": options["bootstrap"],
+        "client.id": name,
+        "error_cb": lambda error: event("warning", what="librdkafka", text=str(error)),
+        **more,
+        **settings(),
+    }
 
 
 def produce():
@@ -19,7 +25,10 @@ def produce():
             if error:
                 event("error", what="produce", text=str(error), value=name)
             else:
-                event("acked", topic=m.topic(), partition=m.partition(), offset=m.offset(), value=name)
+                event(
+                    "acked", topic=m.topic(), partition=m.partition(), offset=m.offset(), value=name
+                )
+
         return on_delivery
 
     for partition, name, value in records():
@@ -32,24 +41,48 @@ def produce():
 
 def consume(member):
     def say(name):
-        return lambda _, partitions: event(name, member=member, partitions=[f"{p.topic}-{p.partition}" for p in partitions])
+        return lambda _, partitions: event(
+            name, member=member, partitions=[f"{p.topic}-{p.partition}" for p in partitions]
+        )
 
-    consumer = ck.Consumer(config(f"{client}-m{member}", **{
-        "group.id": options["group"], "enable.auto.commit": False, "auto.offset.reset": "earliest",
-        "heartbeat.interval.ms": 1000, "session.timeout.ms": 20000,
-        "fetch.min.bytes": 10000, "fetch.wait.max.ms": number("fetch_wait", 100)}))
-    consumer.subscribe([options["topic"]], on_assign=say("assigned"), on_revoke=say("revoked"), on_lost=say("lost"))
+    consumer = ck.Consumer(
+        config(
+            f"{client}-m{member}",
+            **{
+                "group.id": options["group"],
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "heartbeat.interval.ms": 1000,
+                "session.timeout.ms": 20000,
+                "fetch.min.bytes": 10000,
+                "fetch.wait.max.ms": number("fetch_wait", 100),
+            },
+        )
+    )
+    consumer.subscribe(
+        [options["topic"]], on_assign=say("assigned"), on_revoke=say("revoked"), on_lost=say("lost")
+    )
     while not stop.is_set():
         polled = {}
         for m in consumer.consume(100, 0.2):
             if m.error():
                 event("error", what="consume", member=member, text=str(m.error()))
                 continue
-            event("polled", member=member, topic=m.topic(), partition=m.partition(), offset=m.offset(), value=m.value().decode().rstrip())
+            event(
+                "polled",
+                member=member,
+                topic=m.topic(),
+                partition=m.partition(),
+                offset=m.offset(),
+                value=m.value().decode().rstrip(),
+            )
             polled[(m.topic(), m.partition())] = m.offset() + 1
         if polled:
             try:
-                consumer.commit(offsets=[ck.TopicPartition(t, p, o) for (t, p), o in polled.items()], asynchronous=False)
+                consumer.commit(
+                    offsets=[ck.TopicPartition(t, p, o) for (t, p), o in polled.items()],
+                    asynchronous=False,
+                )
                 for (t, p), o in polled.items():
                     event("committed", member=member, topic=t, partition=p, offset=o)
             except ck.KafkaException as error:
@@ -89,6 +122,7 @@ if __name__ == "__main__":
     role = options["roles"]
     if role == "admin":
         import confluent_admin
+
         event("start", library="confluent", version=ck.libversion()[0])
         confluent_admin.calls(config())
         event("closed")

@@ -2,6 +2,7 @@
 
 kafka-python 3.0.12 drops an assignment that arrives between two polls and may stand still for good: so polls are long.
 """
+
 import kafka
 
 from uniform import client, event, number, options, records, run, settings, stop
@@ -10,7 +11,15 @@ config = {"bootstrap_servers": options["bootstrap"], **settings(lambda key: key.
 
 
 def produce():
-    producer = kafka.KafkaProducer(**{"client_id": client, "acks": "all", "enable_idempotence": True, "linger_ms": number("linger", 2), **config})
+    producer = kafka.KafkaProducer(
+        **{
+            "client_id": client,
+            "acks": "all",
+            "enable_idempotence": True,
+            "linger_ms": number("linger", 2),
+            **config,
+        }
+    )
     count = 0
     for partition, name, value in records():
         count += 1
@@ -19,8 +28,14 @@ def produce():
         except Exception as error:
             event("error", what="send", text=repr(error), value=name)
             continue
-        future.add_callback(lambda m, name=name: event("acked", topic=m.topic, partition=m.partition, offset=m.offset, value=name))
-        future.add_errback(lambda error, name=name: event("error", what="produce", text=repr(error), value=name))
+        future.add_callback(
+            lambda m, name=name: event(
+                "acked", topic=m.topic, partition=m.partition, offset=m.offset, value=name
+            )
+        )
+        future.add_errback(
+            lambda error, name=name: event("error", what="produce", text=repr(error), value=name)
+        )
     try:
         producer.flush()
     except Exception as error:
@@ -47,21 +62,43 @@ class Listener(kafka.ConsumerRebalanceListener):
 
 
 def consume(member):
-    consumer = kafka.KafkaConsumer(**{"client_id": f"{client}-m{member}", "group_id": options["group"], "enable_auto_commit": False,
-                                      "auto_offset_reset": "earliest", "heartbeat_interval_ms": 1000,
-                                      "session_timeout_ms": 20000, "fetch_min_bytes": 10000,
-                                      "fetch_max_wait_ms": number("fetch_wait", 100), **config})
+    consumer = kafka.KafkaConsumer(
+        **{
+            "client_id": f"{client}-m{member}",
+            "group_id": options["group"],
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            "heartbeat_interval_ms": 1000,
+            "session_timeout_ms": 20000,
+            "fetch_min_bytes": 10000,
+            "fetch_max_wait_ms": number("fetch_wait", 100),
+            **config,
+        }
+    )
     consumer.subscribe([options["topic"]], listener=Listener(member))
     while not stop.is_set():
         try:
             polled = consumer.poll(timeout_ms=3000)
             for records_ in polled.values():
                 for r in records_:
-                    event("polled", member=member, topic=r.topic, partition=r.partition, offset=r.offset, value=r.value.decode().rstrip())
+                    event(
+                        "polled",
+                        member=member,
+                        topic=r.topic,
+                        partition=r.partition,
+                        offset=r.offset,
+                        value=r.value.decode().rstrip(),
+                    )
             if polled:
                 consumer.commit()
                 for tp, records_ in polled.items():
-                    event("committed", member=member, topic=tp.topic, partition=tp.partition, offset=records_[-1].offset + 1)
+                    event(
+                        "committed",
+                        member=member,
+                        topic=tp.topic,
+                        partition=tp.partition,
+                        offset=records_[-1].offset + 1,
+                    )
         except Exception as error:
             event("error", what="consume", member=member, text=repr(error))
     consumer.close()

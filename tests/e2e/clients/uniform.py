@@ -1,4 +1,5 @@
 """What the Python client programs share: options, the uniform log, pacing, standard input (see README.md)."""
+
 import json
 import sys
 import threading
@@ -48,7 +49,9 @@ def run(library, version, produce, consume):
     event("start", library=library, version=version)
     threads = []
     if "consume" in options["roles"]:
-        threads += [threading.Thread(target=consume, args=(m,)) for m in range(number("members", 1))]
+        threads += [
+            threading.Thread(target=consume, args=(m,)) for m in range(number("members", 1))
+        ]
     if "produce" in options["roles"]:
         threads.append(threading.Thread(target=produce))
     for thread in threads:

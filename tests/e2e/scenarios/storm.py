@@ -1,5 +1,7 @@
 """Two minutes under disturbance, every client on both sides: the leader of every partition moved twice, the proxy killed twice;
-before that a broker killed and started again. Nothing lost, nothing repeated beyond the control run."""
+before that a broker killed and started again, and the group coordinators moved. Nothing lost, nothing repeated beyond the control run.
+"""
+
 import time
 
 import sockets
@@ -9,7 +11,11 @@ from wait import wait_for
 
 PARTITIONS, RATE, STORM_SECONDS = 4, 40, 120
 MEMBERS = {"java": 3, "franz-go": 2, "librdkafka": 2, "librdkafka-2.0": 1, "kafka-python": 1}
-KEEPS_ADDRESSES = ("java", "franz-go", "kafka-python")  # librdkafka goes back to the bootstrap when all is down (probes P9)
+KEEPS_ADDRESSES = (
+    "java",
+    "franz-go",
+    "kafka-python",
+)  # librdkafka goes back to the bootstrap when all is down (probes P9)
 SIDES = ("proxied", "direct")
 
 
@@ -18,7 +24,14 @@ def topic(kind, side):
 
 
 def run(pair, report):
-    report.guard("storm", pair.name, "all", lambda: Storm(pair, report).run(), lambda: [c for c in pair.clients if c.name.startswith("storm")], pair.shunt)
+    report.guard(
+        "storm",
+        pair.name,
+        "all",
+        lambda: Storm(pair, report).run(),
+        lambda: [c for c in pair.clients if c.name.startswith("storm")],
+        pair.shunt,
+    )
 
 
 class Storm:
@@ -31,27 +44,51 @@ class Storm:
     def run(self):
         self.start()
         begin = time.time()
-        self.disturb("broker killed and back", lambda: bounce_broker(self.pair.old, 2, self.progress))
+        self.disturb(
+            "broker killed and back", lambda: bounce_broker(self.pair.old, 2, self.progress)
+        )
+        self.disturb("coordinators moved", lambda: move_leaders(self.pair.old, internal=True))
         storm = time.time()
         self.disturb("leaders moved", lambda: move_leaders(self.pair.old))
         self.disturb("proxy killed", self.kill_proxy)
-        self.disturb("leaders moved", lambda: move_leaders(self.pair.old, internal=True))
+        self.disturb("leaders moved", lambda: move_leaders(self.pair.old))
         self.disturb("proxy killed", self.kill_proxy)
-        wait_for("the end of the storm", lambda: time.time() > storm + STORM_SECONDS, STORM_SECONDS + 5, every=1)
+        wait_for(
+            "the end of the storm",
+            lambda: time.time() > storm + STORM_SECONDS,
+            STORM_SECONDS + 5,
+            every=1,
+        )
         self.finish()
         self.judge("broker", begin, storm, Verdict.survives)
         self.judge("storm", storm, float("inf"), Verdict.as_good_as)
         self.say_gaps()
 
     def start(self):
-        create_topics(self.pair.old, [topic(kind, side) for kind in MEMBERS for side in SIDES], PARTITIONS)
+        create_topics(
+            self.pair.old, [topic(kind, side) for kind in MEMBERS for side in SIDES], PARTITIONS
+        )
         for kind, members in MEMBERS.items():
             for side in SIDES:
                 name = topic(kind, side)
-                self.clients[kind, side] = self.pair.client(kind, side, "storm", roles="produce,consume", topic=name, group=name,
-                                                            partitions=PARTITIONS, rate=RATE, linger=50, fetch_wait=250, members=members)
+                self.clients[kind, side] = self.pair.client(
+                    kind,
+                    side,
+                    "storm",
+                    roles="produce,consume",
+                    topic=name,
+                    group=name,
+                    partitions=PARTITIONS,
+                    rate=RATE,
+                    linger=50,
+                    fetch_wait=250,
+                    members=members,
+                )
         for client in self.all():
-            client.wait("records flow", lambda c: len(c.events("polled")) > 20 and c.partitions() == PARTITIONS)
+            client.wait(
+                "records flow",
+                lambda c: len(c.events("polled")) > 20 and c.partitions() == PARTITIONS,
+            )
 
     def disturb(self, what, action):
         """Acts, then waits until every client has sent and read again on every partition."""
@@ -62,24 +99,43 @@ class Storm:
 
     def progress(self):
         """Waits until every client has sent, after this moment, a record to each partition and polled it."""
-        marks = {client: (len(client.events("sent")), len(client.events("acked")), len(client.events("polled"))) for client in self.all()}
+        marks = {
+            client: (
+                len(client.events("sent")),
+                len(client.events("acked")),
+                len(client.events("polled")),
+            )
+            for client in self.all()
+        }
         for client, (sent, acked, polled) in marks.items():
+
             def alive(c):
                 fresh = {e["value"] for e in c.events("sent")[sent:]}
-                return all(len({e["partition"] for e in events if e["value"] in fresh}) == PARTITIONS
-                           for events in (c.events("acked")[acked:], c.events("polled")[polled:]))
+                return all(
+                    len({e["partition"] for e in events if e["value"] in fresh}) == PARTITIONS
+                    for events in (c.events("acked")[acked:], c.events("polled")[polled:])
+                )
+
             client.wait("sends and reads on every partition", alive, 90)
 
     def kill_proxy(self):
         proxied = {kind: self.clients[kind, "proxied"] for kind in KEEPS_ADDRESSES}
-        before = {kind: sockets.remotes(c.process.pid) - {self.pair.shunt.bootstrap} for kind, c in proxied.items()}
+        before = {
+            kind: sockets.remotes(c.process.pid) - {self.pair.shunt.bootstrap}
+            for kind, c in proxied.items()
+        }
         self.pair.shunt.kill()
         self.pair.shunt.start()
         self.progress()
         for kind, client in proxied.items():
             after = sockets.remotes(client.process.pid) - {self.pair.shunt.bootstrap}
-            self.report.line(bool(after & before[kind]) and len(after - before[kind]) <= 4, "identity", self.pair.name, kind,
-                             f"after SIGKILL and start at {len(after & before[kind])} of {len(before[kind])} addresses as before, {len(after - before[kind])} others")
+            self.report.line(
+                bool(after & before[kind]) and len(after - before[kind]) <= 4,
+                "identity",
+                self.pair.name,
+                kind,
+                f"after SIGKILL and start at {len(after & before[kind])} of {len(before[kind])} addresses as before, {len(after - before[kind])} others",
+            )
 
     def finish(self):
         for client in self.all():
@@ -92,10 +148,18 @@ class Storm:
     def judge(self, scenario, since, until, good):
         for kind in MEMBERS:
             proxied, direct = (judge([self.clients[kind, side]], since, until) for side in SIDES)
-            self.report.compare(scenario, self.pair.name, kind, proxied, direct, good(proxied, direct))
+            self.report.compare(
+                scenario, self.pair.name, kind, proxied, direct, good(proxied, direct)
+            )
 
     def say_gaps(self):
         for what, since, until in self.marks:
-            gaps = {f"{kind} {side}": f"{longest_gap([c], 'acked', since, until):.1f}/{longest_gap([c], 'polled', since, until):.1f}"
-                    for (kind, side), c in self.clients.items()}
-            print(f"     {what} ({self.pair.name}), longest silence of acks/polls in s: " + ", ".join(f"{k} {v}" for k, v in gaps.items()), flush=True)
+            gaps = {
+                f"{kind} {side}": f"{longest_gap([c], 'acked', since, until):.1f}/{longest_gap([c], 'polled', since, until):.1f}"
+                for (kind, side), c in self.clients.items()
+            }
+            print(
+                f"     {what} ({self.pair.name}), longest silence of acks/polls in s: "
+                + ", ".join(f"{k} {v}" for k, v in gaps.items()),
+                flush=True,
+            )

@@ -1,4 +1,5 @@
-// A kafka-clients program: producer, group members or admin calls, by key=value options (see ../README.md).
+// A kafka-clients program: producer, group members or admin calls, by key=value options (see
+// ../README.md).
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.time.Duration;
@@ -23,15 +24,22 @@ public final class Client {
     static final Map<String, String> options = new HashMap<>();
     static volatile boolean quiet, stop;
 
-    static String option(String key, String otherwise) { return options.getOrDefault(key, otherwise); }
+    static String option(String key, String otherwise) {
+        return options.getOrDefault(key, otherwise);
+    }
 
-    static int number(String key, int otherwise) { return Integer.parseInt(option(key, "" + otherwise)); }
+    static int number(String key, int otherwise) {
+        return Integer.parseInt(option(key, "" + otherwise));
+    }
 
     static Properties settings() {
         Properties p = new Properties();
         p.put("bootstrap.servers", options.get("bootstrap"));
         p.put("client.id", Log.client);
-        options.forEach((k, v) -> { if (k.startsWith("c.")) p.put(k.substring(2), v); });
+        options.forEach((k, v) -> {
+            if (k.startsWith("c."))
+                p.put(k.substring(2), v);
+        });
         return p;
     }
 
@@ -44,7 +52,8 @@ public final class Client {
     }
 
     public static void main(String[] args) throws Exception {
-        for (String a : args) options.put(a.substring(0, a.indexOf('=')), a.substring(a.indexOf('=') + 1));
+        for (String a : args)
+            options.put(a.substring(0, a.indexOf('=')), a.substring(a.indexOf('=') + 1));
         Log.client = option("client", "java");
         Log.event("start", "library", "java", "version", version());
         String roles = option("roles", "produce");
@@ -57,10 +66,13 @@ public final class Client {
                     int member = m;
                     threads.add(new Thread(() -> consume(member)));
                 }
-            if (roles.contains("produce")) threads.add(new Thread(Client::produce));
+            if (roles.contains("produce"))
+                threads.add(new Thread(Client::produce));
             for (Thread t : threads) t.start();
             BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
-            for (String line; (line = in.readLine()) != null;) if (line.equals("quiet")) quiet = true;
+            for (String line; (line = in.readLine()) != null;)
+                if (line.equals("quiet"))
+                    quiet = true;
             quiet = stop = true;
             for (Thread t : threads) t.join();
         }
@@ -77,21 +89,28 @@ public final class Client {
         p.put("linger.ms", option("linger", "2"));
         long begin = System.nanoTime();
         int n = 0;
-        try (KafkaProducer<String, String> producer = new KafkaProducer<>(p, new StringSerializer(), new StringSerializer())) {
+        try (KafkaProducer<String, String> producer =
+                 new KafkaProducer<>(p, new StringSerializer(), new StringSerializer())) {
             for (; !quiet && (count == 0 || n < count); n++) {
                 String value = Log.client + ":" + n;
                 int partition = n % partitions;
                 Log.event("sent", "topic", topic, "partition", partition, "value", value);
                 try {
-                    producer.send(new ProducerRecord<>(topic, partition, null, value + padding), (m, e) -> {
-                        if (e != null) Log.event("error", "what", "produce", "text", e.toString(), "value", value);
-                        else Log.event("acked", "topic", topic, "partition", m.partition(), "offset", m.offset(), "value", value);
-                    });
+                    producer.send(
+                        new ProducerRecord<>(topic, partition, null, value + padding), (m, e) -> {
+                            if (e != null)
+                                Log.event("error", "what", "produce", "text", e.toString(), "value",
+                                    value);
+                            else
+                                Log.event("acked", "topic", topic, "partition", m.partition(),
+                                    "offset", m.offset(), "value", value);
+                        });
                 } catch (Exception e) {
                     Log.event("error", "what", "send", "text", e.toString(), "value", value);
                 }
                 long ahead = begin + (long) ((n + 1) / rate * 1e9) - System.nanoTime();
-                if (ahead > 0) Thread.sleep(ahead / 1_000_000, (int) (ahead % 1_000_000));
+                if (ahead > 0)
+                    Thread.sleep(ahead / 1_000_000, (int) (ahead % 1_000_000));
             }
             producer.flush();
         } catch (Exception e) {
@@ -110,19 +129,27 @@ public final class Client {
         p.put("fetch.max.wait.ms", option("fetch_wait", "100"));
         p.putIfAbsent("heartbeat.interval.ms", "1000");
         p.putIfAbsent("session.timeout.ms", "20000");
-        try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(p, new StringDeserializer(), new StringDeserializer())) {
+        try (KafkaConsumer<String, String> consumer =
+                 new KafkaConsumer<>(p, new StringDeserializer(), new StringDeserializer())) {
             consumer.subscribe(List.of(options.get("topic")), new Listener(member));
             while (!stop) {
                 try {
                     ConsumerRecords<String, String> records = consumer.poll(Duration.ofMillis(200));
                     Map<TopicPartition, OffsetAndMetadata> done = new HashMap<>();
                     for (ConsumerRecord<String, String> r : records) {
-                        Log.event("polled", "member", member, "topic", r.topic(), "partition", r.partition(), "offset", r.offset(), "value", r.value().stripTrailing());
-                        done.put(new TopicPartition(r.topic(), r.partition()), new OffsetAndMetadata(r.offset() + 1));
+                        Log.event("polled", "member", member, "topic", r.topic(), "partition",
+                            r.partition(), "offset", r.offset(), "value",
+                            r.value().stripTrailing());
+                        done.put(new TopicPartition(r.topic(), r.partition()),
+                            new OffsetAndMetadata(r.offset() + 1));
                     }
-                    if (done.isEmpty()) continue;
+                    if (done.isEmpty())
+                        continue;
                     consumer.commitSync(done);
-                    done.forEach((tp, o) -> Log.event("committed", "member", member, "topic", tp.topic(), "partition", tp.partition(), "offset", o.offset()));
+                    done.forEach(
+                        (tp, o)
+                            -> Log.event("committed", "member", member, "topic", tp.topic(),
+                                "partition", tp.partition(), "offset", o.offset()));
                 } catch (Exception e) {
                     Log.event("error", "what", "consume", "member", member, "text", e.toString());
                 }
@@ -134,10 +161,20 @@ public final class Client {
 
     private record Listener(int member) implements ConsumerRebalanceListener {
         private void say(String event, Collection<TopicPartition> partitions) {
-            Log.event(event, "member", member, "partitions", partitions.stream().map(TopicPartition::toString).toList());
+            Log.event(event, "member", member, "partitions",
+                partitions.stream().map(TopicPartition::toString).toList());
         }
-        @Override public void onPartitionsAssigned(Collection<TopicPartition> p) { say("assigned", p); }
-        @Override public void onPartitionsRevoked(Collection<TopicPartition> p) { say("revoked", p); }
-        @Override public void onPartitionsLost(Collection<TopicPartition> p) { say("lost", p); }
+        @Override
+        public void onPartitionsAssigned(Collection<TopicPartition> p) {
+            say("assigned", p);
+        }
+        @Override
+        public void onPartitionsRevoked(Collection<TopicPartition> p) {
+            say("revoked", p);
+        }
+        @Override
+        public void onPartitionsLost(Collection<TopicPartition> p) {
+            say("lost", p);
+        }
     }
 }
