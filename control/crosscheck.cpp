@@ -56,14 +56,17 @@ void check_address_mode(Document& doc, const Config& c) {
   const auto check_listener = [&](const std::optional<route::Endpoint>& listener,
                                   const char* key) {
     if (!listener) return;
+    const bool holds = net.advertise_port_first <= listener->port &&
+                       listener->port <= net.advertise_port_last;
+    if (!holds) return;
+    const auto port = std::to_string(listener->port);
     if (listener->host == net.advertise_host)
-      doc.add("listen.advertise.host",
-              net.advertise_host + " is also the host of " + key +
-                  ", and kafkajs receives nothing when a node has its bootstrap's address",
-              "another name or address for the same machine");
-    if (net.advertise_port_first <= listener->port && listener->port <= net.advertise_port_last)
       doc.add("listen.advertise.ports",
-              "the range contains " + std::to_string(listener->port) + ", the port of " + key,
+              "a node would be shown at " + net.advertise_host + ":" + port + ", which is " + key +
+                  " itself, and kafkajs receives nothing when a node has its bootstrap's address",
+              "a range of ports that nothing else uses");
+    else
+      doc.add("listen.advertise.ports", "the range contains " + port + ", the port of " + key,
               "a range of ports that nothing else uses");
   };
   check_listener(net.plain, "listen.plain");

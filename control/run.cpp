@@ -21,7 +21,9 @@ namespace asio = boost::asio;
 namespace log = observe::log;
 
 int cannot_run(const Failure& f) {
-  log::error("cannot.run", {{"why", f.message}, {"where", f.where}, {"next", f.next}});
+  if (f.where.empty()) log::error("cannot.run", {{"why", f.message}});
+  else if (f.next.empty()) log::error("cannot.run", {{"why", f.message}, {"where", f.where}});
+  else log::error("cannot.run", {{"why", f.message}, {"where", f.where}, {"next", f.next}});
   return 1;
 }
 
@@ -48,7 +50,7 @@ class Process {
 
     daemon_ = net::Daemon::make(io_, config_.net, std::move(opened.remembered), *journal_);
     if (std::string why = daemon_->listen(); !why.empty())
-      return cannot_run({"listen_failed", std::move(why), "listen", ""});
+      return cannot_run({"listen_failed", std::move(why), "", ""});
     wait_for_signal();
     tend_journal();
     daemon_->start([this] { ready(); }, [this](const std::string& why) { fatal(why); });
@@ -79,11 +81,11 @@ class Process {
   }
 
   void fatal(const std::string& why) {
-    Failure f{"fatal", why, "", ""};
-    if (why.find("cluster id") != std::string::npos)
-      for (const auto c : {route::Cluster::old_cluster, route::Cluster::new_cluster})
-        if (const auto& place = journal_->cluster_id_place(c); !place.empty())
-          f.where += (f.where.empty() ? "" : ", ") + std::string(route::name(c)) + " in " + place;
+    Failure f{"fatal", why, "", ""};  // the data path says what to do
+    // Another cluster than the journal knows: name the record.
+    for (const auto c : {route::Cluster::old_cluster, route::Cluster::new_cluster})
+      if (why.starts_with("clusters." + std::string(route::name(c)) + ": cluster id"))
+        f.where = journal_->cluster_id_place(c);
     exit_code_ = cannot_run(f);
     drain("fatal");
   }

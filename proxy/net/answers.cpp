@@ -36,7 +36,7 @@ std::optional<std::size_t> Session::take_answer(Link& link, std::span<std::byte>
       send_client(wire::Bytes(data.first(n)));
       if (closed_) return std::nullopt;
       if (!t.done()) return n > 0 ? std::optional(n) : std::nullopt;
-      learn(*queue_.front(), link.node(), {}, t.noticed());
+      learn(*queue_.front(), 0, link.node(), {}, t.noticed());
       link.inbound = Inbound::head;
       link.translator.reset();
       link.awaited.pop_front();
@@ -130,19 +130,20 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
     return close(CloseCause::bad_answer, "not an answer to what was asked");
   }
   link.awaited.pop_front();
+  tried_.clear();
   const wire::Bytes body = content.subspan(head);
   const auto cluster = link.node().cluster;
   route::Noticed noticed;
   e.cluster = cluster;
   // Metadata first teaches, then is shown: its node list is ours.
-  if (e.answer->api == metadata) learn(e, link.node(), body, noticed);
+  if (e.answer->api == metadata) learn(e, a.part, link.node(), body, noticed);
   world_.edits.clear();
   if (const char* why = route::translate(*e.answer, e.version, body, cluster, naming_, world_.edits,
                                          noticed)) {
     return close(CloseCause::bad_answer,
                  std::string(e.answer->name) + " v" + std::to_string(e.version) + ": " + why);
   }
-  if (e.answer->api != metadata || noticed.stale_leader) learn(e, link.node(), body, noticed);
+  if (e.answer->api != metadata || noticed.stale_leader) learn(e, a.part, link.node(), body, noticed);
   const wire::Bytes heading = frame.first(wire::frame_prefix_bytes + head);
   if (!e.parts.empty() || !e.complete) {
     return finish_part(e, a.part, heading, body);
@@ -162,13 +163,17 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
 }
 
 // What an answer tells of the cluster that gave it.
-void Session::learn(Exchange& e, route::NodeKey from, wire::Bytes body,
+void Session::learn(Exchange& e, std::size_t part, route::NodeKey from, wire::Bytes body,
                     const route::Noticed& noticed) {
   auto& topology = world_.topology(from.cluster);
   auto* access = world_.access[static_cast<std::size_t>(from.cluster)];
   if ((noticed.stale_leader || noticed.stale_controller) && access != nullptr) {
     access->refresh_soon();
   }
+  std::erase_if(e.roads, [&](const Exchange::Bound& b) {
+    if (b.part == part) order_.release(b.road, noticed.stale_leader, metadata_asked());
+    return b.part == part;
+  });
   if (noticed.stale_coordinator) {
     for (const auto& key : e.keys) topology.forget_coordinator(e.coordinator, key);
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/route/produce_order.h"
 #include "proxy/route/topology.h"
 #include "proxy/wire/schema.h"
 
@@ -20,7 +21,6 @@ struct Exchange {
   std::int32_t correlation = 0;
   Clock::time_point began;
   route::Cluster cluster = route::Cluster::old_cluster;  // for the metrics: who answered last
-  bool anyone = false;           // any broker would do: may be sent again if its link never opened
 
   std::vector<std::vector<std::byte>> parts;  // split: translated bodies, as they come
   std::size_t parts_left = 0;
@@ -32,6 +32,8 @@ struct Exchange {
 
   // What the answer is read for.
   route::CoordinatorKind coordinator = route::CoordinatorKind::group;
+  struct Bound { std::size_t part; route::ProduceOrder::Road* road; };
+  std::vector<Bound> roads;      // Produce: of its partitions, by the part they went with
   std::vector<std::string> keys;  // groups or transactional ids it named, for stale coordinators
 };
 

@@ -101,6 +101,12 @@ observe::Snapshot look(const World& world, const Poller& old_poller, const Polle
     s.clients.push_back(std::move(view));
   }
 
+  // Groups that spoke here and are not listed yet: known by name alone.
+  std::set<std::string> unlisted;
+  for (const auto& [group, member] : here) {
+    if (!old_poller.groups().contains(group)) unlisted.insert(group);
+  }
+  for (const auto& group : unlisted) s.groups.emplace_back().group = group;
   for (const auto& [name, view] : old_poller.groups()) {
     auto v = view;
     if (const auto m = old_poller.members().find(name); m != old_poller.members().end()) {

@@ -106,7 +106,10 @@ void Poller::refresh() {
   const auto client = any_client(id);
   if (!client) return bootstrap();
   const auto version = world_.versions.own({cluster_, id}, metadata, metadata_version_max);
-  if (!version) return failed("the broker does not serve Metadata in a version we know");
+  if (!version) {
+    nodes_[id].versions_known = false;  // do not ask it again
+    return failed("the broker does not serve Metadata in a version we know");
+  }
   metadata_from(client, *version);
 }
 

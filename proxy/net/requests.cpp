@@ -14,7 +14,7 @@ using wire::Role;
 
 namespace {
 
-constexpr wire::ApiKey produce = 0, fetch = 1, find_coordinator = 10,
+constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3, find_coordinator = 10,
                        leave_group = 13, api_versions = 18, get_telemetry = 71, push_telemetry = 72;
 
 // A split Fetch is answered when all sides have answered: none may sit on a long poll.
@@ -121,14 +121,14 @@ void Session::request(std::span<std::byte> frame) {
   }
   if (unresolved_.empty()) note(h, world_.parts);
   if (m->route == wire::Route::self) return answer_self(h, *m, body);
-  const route::Origin origin{who_.addressed, fetch_session_, fetch_session_at_, unresolved_};
-  route::dispatch(*m, world_.parts, world_.view(), origin, world_.decision);
+  route::dispatch(*m, world_.parts, world_.view(), origin(h.api), world_.decision);
   carry_out(h, *m, frame);
 }
 
 // What a request tells of its client: names, use of APIs, groups.
 void Session::note(const wire::RequestHeader& h, const wire::Parts& parts) {
   ++apis_[{h.api, h.version}];
+  if (h.api == metadata) ++metadata_asked();
   if (h.has_client_id && who_.client_id != h.client_id) learn_client_id(h.client_id);
   const auto& group = parts.top(Role::group_id);
   const auto& member = parts.top(Role::member_id);
@@ -180,6 +180,26 @@ Exchange& Session::expect(const wire::RequestHeader& h, const wire::Message& m) 
   e->began = Clock::now();
   queue_.push_back(std::move(e));
   return *queue_.back();
+}
+
+route::Origin Session::origin(wire::ApiKey api) const {
+  return {.addressed = who_.addressed,
+          .fetch_session = fetch_session_,
+          .fetch_session_at = fetch_session_at_,
+          .unresolved = unresolved_,
+          .order = api == produce ? &order_ : nullptr,
+          .metadata_asked = metadata_asked()};
+}
+
+std::uint64_t& Session::metadata_asked() const {
+  const auto i = static_cast<std::uint32_t>(who_.instance);
+  return i == 0 ? own_metadata_asked_ : world_.metadata_asked[i];
+}
+
+// A Produce binds its partitions to where it goes.
+void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, route::NodeKey node) {
+  if (e.request->api != produce) return;
+  e.roads.push_back({part, order_.sent(leaf.topic, leaf.topic_id, leaf.partition, node)});
 }
 
 void Session::remember_keys(Exchange& e, const wire::Message& m, const wire::Parts& parts) {
@@ -236,10 +256,14 @@ void Session::forward(const wire::RequestHeader& h, const wire::Message& m,
   world_.metrics.moved(observe::Direction::to_cluster, node.cluster, bytes.size());
   if (h.api != produce || world_.parts.top(Role::acks).number != 0) {
     Exchange& e = expect(h, m);
-    e.anyone = world_.decision.anyone;
     e.cluster = node.cluster;
     remember_keys(e, m, world_.parts);
+    if (h.api == produce) {
+      for (const auto& leaf : world_.parts.leaves()) bind(e, 0, leaf, node);
+    }
     link.awaited.push_back({&e, 0});
+  } else {
+    link.sent_unanswered = true;
   }
   link.send(bytes);
 }
@@ -253,6 +277,11 @@ void Session::split(const wire::RequestHeader& h, const wire::Message& m,
     e->parts.resize(d.nodes.size());
     e->parts_left = d.nodes.size();
     remember_keys(*e, m, world_.parts);
+    std::size_t i = 0;
+    for (const auto& leaf : world_.parts.leaves()) {
+      const auto part = d.chosen[i++];
+      bind(*e, part, leaf, d.nodes[part]);
+    }
   }
   const auto head = wire::frame_prefix_bytes + h.size;
   for (std::uint32_t i = 0; i < d.nodes.size(); ++i) {
@@ -271,6 +300,7 @@ void Session::split(const wire::RequestHeader& h, const wire::Message& m,
     Link& link = link_to(d.nodes[i]);
     world_.metrics.moved(observe::Direction::to_cluster, d.nodes[i].cluster, out.size());
     if (e != nullptr) link.awaited.push_back({e, i});
+    else link.sent_unanswered = true;
     link.send(out);
   }
 }
@@ -347,9 +377,8 @@ std::optional<std::size_t> Session::stream_produce(std::span<std::byte> data) {
       }
       case Kind::bad: return close(CloseCause::bad_request, u.cut.error()), std::nullopt;
       case Kind::begin: {
-        const route::Origin origin{who_.addressed, 0, std::nullopt};
         const auto node = route::leader_of(world_.view(), u.cut.topic(), u.cut.topic_id(),
-                                           u.cut.partition(), origin);
+                                           u.cut.partition(), origin(produce));
         if (!node) return close(CloseCause::link_refused, "no broker of the old cluster is known"), std::nullopt;
         link_to(*node);
         u.link = links_[*node];
@@ -361,6 +390,11 @@ std::optional<std::size_t> Session::stream_produce(std::span<std::byte> data) {
           u.exchange->parts.emplace_back();
           ++u.exchange->parts_left;
           u.link->awaited.push_back({u.exchange, u.exchange->parts.size() - 1});
+          u.exchange->roads.push_back(
+              {u.exchange->parts.size() - 1,
+               order_.sent(u.cut.topic(), u.cut.topic_id(), u.cut.partition(), *node)});
+        } else {
+          u.link->sent_unanswered = true;
         }
         u.link->send(step.bytes);
         break;

@@ -224,13 +224,11 @@ void Session::link_failed(const std::shared_ptr<Link>& link, const std::string& 
   close(opened ? CloseCause::link_lost : CloseCause::link_refused, why);
 }
 
-// Requests that any broker can answer, on a link that never opened, go to the next broker.
+// What was to go over a link that never opened goes to another broker of the cluster. One that is not
+// the leader, coordinator or controller says so in its own words (NOT_LEADER_OR_FOLLOWER and its like),
+// and the client looks for the right one, as it would after a refused connection.
 bool Session::move_to_another(const std::shared_ptr<Link>& link) {
-  // A Produce with acks=0 waits for no answer: it is for this broker alone.
-  if (link->awaited.empty() || link->sent_unanswered) return false;
-  for (const Awaited& a : link->awaited) {
-    if (!a.exchange->anyone) return false;
-  }
+  if (link->sent_unanswered || (upload_ && upload_->link == link)) return false;
   tried_.insert(link->node());
   for (const auto& [id, broker] : world_.topology(link->node().cluster).brokers()) {
     const route::NodeKey other{link->node().cluster, id};
@@ -242,6 +240,7 @@ bool Session::move_to_another(const std::shared_ptr<Link>& link) {
     link->close();
     --world_.metrics.links[static_cast<std::size_t>(other.cluster)];
     links_.erase(link->node());
+    resume_soon();
     return true;
   }
   return false;

@@ -67,6 +67,9 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void answer_self(const wire::RequestHeader& h, const wire::Message& m, wire::Bytes body);
   void answer_with(const wire::RequestHeader& h, wire::Version version, const wire::Value& body);
   void resolve(std::span<std::byte> frame);
+  route::Origin origin(wire::ApiKey api) const;
+  void bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, route::NodeKey node);
+  std::uint64_t& metadata_asked() const;
   Exchange& expect(const wire::RequestHeader& h, const wire::Message& m);
   void remember_keys(Exchange& e, const wire::Message& m, const wire::Parts& parts);
   Link& link_to(route::NodeKey node);
@@ -79,7 +82,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::optional<std::size_t> begin_answer(Link& link, std::span<std::byte> data,
                                           std::uint32_t content);
   void whole_answer(Link& link, std::span<std::byte> frame);
-  void learn(Exchange& e, route::NodeKey from, wire::Bytes body, const route::Noticed& noticed);
+  void learn(Exchange& e, std::size_t part, route::NodeKey from, wire::Bytes body,
+             const route::Noticed& noticed);
   void finish_part(Exchange& e, std::size_t part, wire::Bytes head, wire::Bytes body);
   void merge_parts(Exchange& e);
   void advance();
@@ -118,6 +122,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::unique_ptr<Upload> upload_;
   std::vector<std::byte> client_out_;  // what the client did not take yet
   std::size_t client_sent_ = 0;
+  route::ProduceOrder order_;
+  mutable std::uint64_t own_metadata_asked_ = 0;  // of a connection without instance
   std::int32_t fetch_session_ = 0;
   std::optional<route::NodeKey> fetch_session_at_;
   Clock::time_point active_;           // last byte from or to the client

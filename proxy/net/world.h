@@ -7,6 +7,7 @@
 #include <memory>
 #include <random>
 #include <set>
+#include <unordered_map>
 
 #include "proxy/net/daemon.h"
 #include "proxy/net/resolver.h"
@@ -47,6 +48,7 @@ struct World {
   std::string cluster_id;           // as clients see it: old's, for ever
   ClusterAccess* access[2] = {nullptr, nullptr};
   std::set<std::shared_ptr<Session>> sessions;
+  std::unordered_map<std::uint32_t, std::uint64_t> metadata_asked;  // by client instance
   bool draining = false;
   route::Instance shared_instance{0};  // kafka-go's (naming.cpp); 0: not needed yet
   std::mt19937_64 random;           // ids for telemetry only

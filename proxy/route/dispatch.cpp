@@ -177,6 +177,10 @@ std::optional<NodeKey> leader_of(const View& view, std::string_view topic,
                                  const Origin& origin) {
   const Topology* t = view.of(home);
   if (t == nullptr) return std::nullopt;
+  if (origin.order != nullptr) {
+    const auto bound = origin.order->bound(topic, topic_id, partition, origin.metadata_asked);
+    if (bound && view.of(bound->cluster)->broker(bound->id) != nullptr) return bound;
+  }
   const Partition* p = t->partition(topic.empty() ? t->topic_name(topic_id) : topic, partition);
   if (p != nullptr && t->broker(p->leader) != nullptr) return NodeKey{home, p->leader};
   // Unknown topic, or no leader just now: the broker the client meant answers as it would alone.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proxy/route/node.h"
+#include "proxy/route/produce_order.h"
 #include "proxy/route/topology.h"
 #include "proxy/wire/split.h"
 
@@ -24,10 +25,12 @@ struct View {
 
 // What a connection says of itself.
 struct Origin {
-  std::optional<NodeKey> addressed;       // the node whose address the client dialled
+  std::optional<NodeKey> addressed{};     // the node whose address the client dialled
   std::int32_t fetch_session = 0;         // the last fetch session answered on it (KIP-227) ...
-  std::optional<NodeKey> fetch_session_at;  // ... and the node that holds it
+  std::optional<NodeKey> fetch_session_at{};  // ... and the node that holds it
   std::span<const std::string> unresolved{};  // coordinator keys that could not be found just now
+  const ProduceOrder* order = nullptr;    // its batches on the way; null: nothing binds
+  std::uint64_t metadata_asked = 0;       // by this client so far
 };
 
 enum class Act : std::uint8_t {

@@ -250,7 +250,8 @@ std::size_t StreamTranslator::take(std::span<std::byte> window) {
 void StreamTranslator::rewrite(const Token& t, std::span<std::byte> bytes) {
   if (t.field == nullptr) return;
   if (t.kind == TokenKind::tag && t.field->role == Role::endpoints && t.number < 0x80) {
-    bytes[0] = std::byte{0x7f};  // a one-byte tag that Kafka has not given: clients step over it
+    // A tag that Kafka has not given: clients step over it. As many bytes as the tag had before.
+    bytes[0] |= std::byte{0x7f};
     blanking_ = true;
     return;
   }

@@ -92,7 +92,8 @@ BatchCursor::Step BatchCursor::next(Bytes rest, BatchHeader& header, std::size_t
   if (bad_) return Step::bad;
   if (!step_over(rest, advance)) return Step::need_more;
   if (left_ == 0) return Step::done;
-  const auto here = rest.first(static_cast<std::size_t>(std::min<std::uint64_t>(rest.size(), left_)));
+  const auto here =
+      rest.first(static_cast<std::size_t>(std::min<std::uint64_t>(rest.size(), left_)));
   const auto found = parse(here, header);
   if (found == BatchParse::bad) {
     bad_ = true;

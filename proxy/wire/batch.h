@@ -14,7 +14,7 @@ namespace shunt::wire {
 
 constexpr std::size_t batch_header_bytes = 61;    // of a v2 batch, up to its records
 constexpr std::size_t message_header_bytes = 18;  // of a v0 or v1 message, up to its attributes
-constexpr std::size_t batch_prefix_bytes = 17;    // base offset, length, epoch/crc, magic: any magic
+constexpr std::size_t batch_prefix_bytes = 17;  // base offset, length, epoch/crc, magic: any magic
 constexpr std::size_t batch_log_overhead = 12;    // base offset and length: not in the length
 
 // The header of one batch (v2), or of one wrapper/plain message (v0, v1: only the first five).
@@ -23,7 +23,7 @@ struct BatchHeader {
   std::int32_t length = 0;         // of the batch after base_offset and length (12 bytes)
   std::int8_t magic = 0;
   std::int16_t attributes = 0;     // bits 0-2 codec, 3 timestamp type, 4 transactional, 5 control
-  std::uint32_t crc = 0;           // v2: CRC-32C from the attributes on; v0, v1: CRC-32 from the magic
+  std::uint32_t crc = 0;  // v2: CRC-32C from the attributes on; v0, v1: CRC-32 from the magic
   std::int32_t leader_epoch = -1;  // v2 only from here on
   std::int32_t last_offset_delta = 0;
   std::int64_t base_timestamp = -1, max_timestamp = -1;

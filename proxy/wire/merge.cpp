@@ -75,7 +75,8 @@ class Merger {
     const auto [parts, at] = place(piece);
     SplitWalk walk(*parts, at);
     Event e = walk.next();
-    while (e != Event::end && e != Event::outer_end && (whole || e != Event::inner)) e = walk.next();
+    const Event last = whole ? Event::outer_end : Event::inner;
+    while (e != Event::end && e != Event::outer_end && e != last) e = walk.next();
     return walk.outer();
   }
 

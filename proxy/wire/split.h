@@ -3,8 +3,8 @@
 // A request that names partitions (or groups, resources) of several nodes becomes one request per
 // node; their answers become one again (merge.h). Two levels at most: topics and their partitions,
 // or one plain list. Reads routing keys on the way: a request for one destination needs no more.
-// The elements are not kept but walked to again when asked for: what a peer sends as a byte must not
-// become a hundred here.
+// The elements are not kept but walked to again when asked for: what a peer sends as a byte must
+// not become a hundred here.
 #pragma once
 
 #include <array>

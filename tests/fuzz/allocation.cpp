@@ -29,8 +29,9 @@ void count(std::size_t size) {
 #if FUZZ_SANITIZED
 // The address sanitizer has its own operator new, which libFuzzer uses as well: it is listened to.
 // (As in sanitizer/allocator_interface.h, which gcc does not ship.)
-extern "C" int __sanitizer_install_malloc_and_free_hooks(
-    void (*malloc_hook)(const volatile void*, std::size_t), void (*free_hook)(const volatile void*));
+using OnMalloc = void (*)(const volatile void*, std::size_t);
+using OnFree = void (*)(const volatile void*);
+extern "C" int __sanitizer_install_malloc_and_free_hooks(OnMalloc, OnFree);
 extern "C" std::size_t __sanitizer_get_allocated_size(const volatile void*);
 namespace {
 const int listening = __sanitizer_install_malloc_and_free_hooks(
@@ -72,7 +73,8 @@ AllocationBound::AllocationBound(std::size_t received) : received_(received), be
 AllocationBound::~AllocationBound() {
   const std::size_t grown = peak - before_;
   if (grown <= 2 * received_ + 64 * 1024) return;
-  std::fprintf(stderr, "allocation bound: %zu bytes received, %zu lived at once\n", received_, grown);
+  std::fprintf(stderr, "allocation bound: %zu bytes received, %zu lived at once\n", received_,
+               grown);
   std::abort();
 }
 

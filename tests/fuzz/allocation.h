@@ -1,5 +1,5 @@
-// Counts the memory that lives: operator new and delete are replaced, or under the address sanitizer
-// listened to (allocation.cpp).
+// Counts the memory that lives: operator new and delete are replaced, or under the address
+// sanitizer listened to (allocation.cpp).
 #pragma once
 
 #include <cstddef>

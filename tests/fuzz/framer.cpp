@@ -24,7 +24,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto n = load<std::int32_t>(rest.data());
     fuzz::promise((found == Frame::bad_size) == (n < 4), "a frame has four bytes at least");
     if (found == Frame::bad_size) break;
-    fuzz::promise((found == Frame::too_large) == (static_cast<std::uint64_t>(n) > max), "the limit");
+    fuzz::promise((found == Frame::too_large) == (static_cast<std::uint64_t>(n) > max),
+                  "the limit");
     if (found == Frame::too_large) break;
     fuzz::promise(content == static_cast<std::uint32_t>(n), "the size as announced");
     if (rest.size() - frame_prefix_bytes < content) break;

@@ -57,7 +57,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const fuzz::AllocationBound bound(size);
   if (size > 0 && (data[0] & 1) != 0) {
     const fuzz::Input in(data + 1, size - 1);
-    if (in.message != nullptr && !in.message->request) answer_header(*in.message, in.version, in.body);
+    if (in.message == nullptr || in.message->request) return 0;
+    answer_header(*in.message, in.version, in.body);
   } else if (size > 0) {
     request_header(fuzz::bytes(data, size).subspan(1));
   }

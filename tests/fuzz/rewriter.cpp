@@ -31,7 +31,8 @@ Counts note(const fuzz::Input& in, Edits& edits) {
   for (;;) {
     const Token t = w.next(in.body.subspan(w.position()));
     c.end = t.kind;
-    if (t.kind == TokenKind::done || t.kind == TokenKind::bad || t.kind == TokenKind::need_more) break;
+    if (t.kind == TokenKind::done || t.kind == TokenKind::bad || t.kind == TokenKind::need_more)
+      break;
     ++c.tokens;
     if (t.kind == TokenKind::tag && t.field != nullptr) ++tagged;
     if (t.kind == TokenKind::end_tag) --tagged;

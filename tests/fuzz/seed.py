@@ -49,6 +49,7 @@ for name, versions, variant, body in lines("frames.txt"):
     for target in ("walker", "values", "rewriter", "split"):
         write(target, head + knob + body)
     if response:
+        write("translate", head + knob + body)
         write("merge", head + knob + len(body).to_bytes(2, "big") + body + body)
 
 frames = b""

@@ -25,7 +25,8 @@ void collect(const Parts& p, ByTopic& into) {
     fuzz::promise(before <= l.begin && l.begin <= l.end && l.end <= p.array().end, "its place");
     before = l.end;
     ++count;
-    into[{std::string(l.topic), l.topic_id}].push_back(text(p.body().subspan(l.begin, l.end - l.begin)));
+    into[{std::string(l.topic), l.topic_id}].push_back(
+        text(p.body().subspan(l.begin, l.end - l.begin)));
   }
   fuzz::promise(count == p.leaf_count(), "as many as were counted");
 }

@@ -1,7 +1,7 @@
 // What the fuzz targets share: how an input names its message, and how a broken promise ends it.
 //
-// An input for a message is: its API key (a byte), its version (seven bits; the eighth: a response),
-// a knob (a byte the target uses as it likes), its body.
+// An input for a message is: its API key (a byte), its version (seven bits; the eighth: a
+// response), a knob (a byte the target uses as it likes), its body.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,8 @@ struct Input {
   Input(const std::uint8_t* data, std::size_t size) {
     if (size < 3) return;
     version = data[1] & 0x7f;
-    message = (data[1] & 0x80) != 0 ? shunt::wire::response(data[0]) : shunt::wire::request(data[0]);
+    message =
+        (data[1] & 0x80) != 0 ? shunt::wire::response(data[0]) : shunt::wire::request(data[0]);
     if (message != nullptr && !message->valid.contains(version)) message = nullptr;
     knob = data[2];
     body = bytes(data, size).subspan(3);

@@ -89,7 +89,8 @@ TEST_CASE("a changed checksum is the one computed whole", "[batch]") {
     Buffer b = make.noise(1 + static_cast<std::size_t>(make.below(5000)));
     const auto old = crc32c(0, b);
     const auto at = static_cast<std::size_t>(make.below(static_cast<int>(b.size())));
-    const auto n = std::min<std::size_t>(b.size() - at, 1 + static_cast<std::size_t>(make.below(20)));
+    const auto n =
+        std::min<std::size_t>(b.size() - at, 1 + static_cast<std::size_t>(make.below(20)));
     Buffer delta = make.noise(n);
     for (std::size_t k = 0; k < n; ++k) b[at + k] ^= delta[k];
     REQUIRE(crc32c_changed(old, delta, b.size() - at - n) == crc32c(0, b));

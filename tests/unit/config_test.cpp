@@ -186,10 +186,10 @@ TEST_CASE("config: planted mistakes, with the exact message") {
       {good + "listen: { advertise: { mode: address, host: me } }\n",
        "f.yaml:2:22: listen.advertise.ports: missing; expected FIRST-LAST such as 19092-19099, one "
        "port per node of both clusters"},
-      {good + "listen: { advertise: { mode: address, host: 127.0.0.1, ports: 20-29 } }\n",
-       "f.yaml:2:45: listen.advertise.host: 127.0.0.1 is also the host of listen.plain, and "
-       "kafkajs receives nothing when a node has its bootstrap's address; expected another name or "
-       "address for the same machine"},
+      {good + "listen: { advertise: { mode: address, host: 127.0.0.1, ports: 9090-9099 } }\n",
+       "f.yaml:2:63: listen.advertise.ports: a node would be shown at 127.0.0.1:9092, which is "
+       "listen.plain itself, and kafkajs receives nothing when a node has its bootstrap's address; "
+       "expected a range of ports that nothing else uses"},
       {good + "listen: { advertise: { mode: address, host: me, ports: 9090-9099 } }\n",
        "f.yaml:2:56: listen.advertise.ports: the range contains 9092, the port of listen.plain; "
        "expected a range of ports that nothing else uses"},

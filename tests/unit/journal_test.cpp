@@ -199,9 +199,9 @@ TEST_CASE("journal: a large file is replaced by a snapshot that says the same") 
   j.journal->tend();
   CHECK(j.journal->bytes() < before / 2);
   CHECK(list_logs(s.path("j")) == std::vector<std::uint32_t>{2});
-  const auto after = j.journal->bytes();
+  REQUIRE(j.journal->bytes() > small.file_bytes_max);
   j.journal->tend();
-  CHECK(j.journal->bytes() == after);  // not again and again
+  CHECK(list_logs(s.path("j")) == std::vector<std::uint32_t>{2});  // not again and again
   j.journal.reset();
   const auto back = opened(s, small);
   CHECK(told(back.remembered.identities) == expected);

@@ -47,7 +47,8 @@ class RandomValue {
       case Type::uint32: return static_cast<std::uint32_t>(random_());
       case Type::int64: return static_cast<std::int64_t>(random_()) << below(32);
       case Type::float64: return below(1000000) / 64.0;
-      case Type::string: return std::string(static_cast<std::size_t>(below(20) == 0 ? 200 : below(9)), 'x');
+      case Type::string:
+        return std::string(static_cast<std::size_t>(below(20) == 0 ? 200 : below(9)), 'x');
       case Type::bytes:
       case Type::records: return some_bytes();
       case Type::uuid: {

@@ -108,7 +108,8 @@ TEST_CASE("unknown tags are kept, in order, the last of two", "[value]") {
 
 TEST_CASE("a read struct can be changed and sent", "[value]") {
   const Message& m = *request(metadata);
-  const auto body = encoded(m, 9, Struct{{"Topics", Array{Struct{{"Name", "a"}}, Struct{{"Name", "b"}}}}});
+  const auto body =
+      encoded(m, 9, Struct{{"Topics", Array{Struct{{"Name", "a"}}, Struct{{"Name", "b"}}}}});
   Struct s = decoded(m, 9, body).fields();
   s.set("AllowAutoTopicCreation", false);
   const Value back = decoded(m, 9, encoded(m, 9, s));
@@ -120,7 +121,8 @@ TEST_CASE("a read struct can be changed and sent", "[value]") {
 }
 
 TEST_CASE("views outlive the values they came from, as long as the tree lives", "[value]") {
-  const auto body = encoded(*request(metadata), 1, Struct{{"Topics", Array{Struct{{"Name", "long enough"}}}}});
+  const auto body =
+      encoded(*request(metadata), 1, Struct{{"Topics", Array{Struct{{"Name", "long enough"}}}}});
   const Value read = decoded(*request(metadata), 1, body);
   const std::string_view name = read["Topics"].array()[0]["Name"].text();
   const Value built = Struct{{"A", Array{Struct{{"Name", "long enough as well"}}}}};

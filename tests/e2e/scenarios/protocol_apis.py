@@ -65,7 +65,10 @@ PROBES = [
     ("ListConfigResources", lambda v: {}, "any", ()),
     ("ListTransactions", lambda v: {}, "node", ()),
     ("SaslHandshake", lambda v: {"Mechanism": "PLAIN"}, "any", ()),
+    ("SaslAuthenticate", lambda v: {"AuthBytes": b"x"}, "any", ()),
+    ("AlterReplicaLogDirs", lambda v: {"Dirs": [{"Path": "/none", "Topics": [{"Name": A, "Partitions": [0, 1]}]}]}, "node", ()),
     ("WriteTxnMarkers", lambda v: {"Markers": []}, "node", ()),
+    ("ConsumerGroupHeartbeat", lambda v: {"GroupId": "wire-none-g", "MemberId": "m", "MemberEpoch": 5}, "group wire-none-g", ()),
     ("ConsumerGroupDescribe", lambda v: {"GroupIds": ["wire-none-g"]}, "group wire-none-g", ()),
 ]  # fmt: skip
 SELF = ("ApiVersions", "GetTelemetrySubscriptions", "PushTelemetry")
@@ -82,13 +85,19 @@ def broker_for(bench, whose, front):
 
 
 def controller(bench):
-    return 1 if not bench.pair.old.version.startswith("2.") else bench.old[1].call("Metadata", 1, {"Topics": []})["ControllerId"]
+    return (
+        1
+        if not bench.pair.old.version.startswith("2.")
+        else bench.old[1].call("Metadata", 1, {"Topics": []})["ControllerId"]
+    )
 
 
 def coordinator(bench, kind, key):
     """Asked until the broker knows (the first time it creates the internal topic)."""
     for _ in range(100):
-        got = bench.old[1].call("FindCoordinator", 2, {"Key": key, "KeyType": int(kind == "transaction")})
+        got = bench.old[1].call(
+            "FindCoordinator", 2, {"Key": key, "KeyType": int(kind == "transaction")}
+        )
         if got["ErrorCode"] == 0:
             return got["NodeId"]
         time.sleep(0.2)
@@ -101,7 +110,8 @@ def mapped(bench, api, want):
         one = want[NODE_LISTS[api]][0]
         key = "NodeId" if "NodeId" in one else "BrokerId"
         want[NODE_LISTS[api]] = [
-            one | {key: node, "Host": host, "Port": port} for node, (host, port) in sorted(bench.addresses.items())
+            one | {key: node, "Host": host, "Port": port}
+            for node, (host, port) in sorted(bench.addresses.items())
         ]
     if api == "FindCoordinator":
         for c in want.get("Coordinators", [want]):
@@ -118,12 +128,27 @@ def ordered(api, answer):
         for item in answer.get(key) or []:
             for inner in item.values():
                 if isinstance(inner, list) and inner and isinstance(inner[0], dict):
-                    inner.sort(key=lambda x: short(sorted((k, repr(v)) for k, v in x.items() if k in ("PartitionIndex", "Name", "PartitionId"))))
+                    inner.sort(
+                        key=lambda x: short(
+                            sorted(
+                                (k, repr(v))
+                                for k, v in x.items()
+                                if k in ("PartitionIndex", "Name", "PartitionId")
+                            )
+                        )
+                    )
                     for x in inner:
                         if isinstance(x.get("Partitions"), list):
                             x["Partitions"].sort(key=lambda p: p["PartitionIndex"])
         if answer.get(key):
-            answer[key].sort(key=lambda t: short([t.get(k) for k in ("Name", "Topic", "ResourceName", "GroupId", "LogDir", "TopicId")]))
+            answer[key].sort(
+                key=lambda t: short(
+                    [
+                        t.get(k)
+                        for k in ("Name", "Topic", "ResourceName", "GroupId", "LogDir", "TopicId")
+                    ]
+                )
+            )
     return answer
 
 
@@ -132,7 +157,11 @@ def controller_problem(bench, api, answer):
     if "ControllerId" not in answer or bench.pair.old.version.startswith("2."):
         return []
     node = answer.pop("ControllerId")
-    return [] if node in bench.old or answer.get("ErrorCode") else [f"{api}: controller {node} is no node of old"]
+    return (
+        []
+        if node in bench.old or answer.get("ErrorCode")
+        else [f"{api}: controller {node} is no node of old"]
+    )
 
 
 def probe(bench, api, body, whose, ignore):
@@ -144,27 +173,45 @@ def probe(bench, api, body, whose, ignore):
             try:
                 got = connection.call(api, version, request)
             except Exception as error:
-                problems.append(f"v{version} at {front} {short(request)}: {type(error).__name__} {error}")
-                bench.fronts[front] = bench.connect(None if front == "bootstrap" else bench.addresses[front])
-                if front == "bootstrap":  # another client instance: back to the addresses of this one
+                problems.append(
+                    f"v{version} at {front} {short(request)}: {type(error).__name__} {error}"
+                )
+                bench.fronts[front] = bench.connect(
+                    None if front == "bootstrap" else bench.addresses[front]
+                )
+                if (
+                    front == "bootstrap"
+                ):  # another client instance: back to the addresses of this one
                     bench.fronts[front].call("Metadata", 9, {"Topics": None})
                 continue
             problems += controller_problem(bench, api, got)
             foreign = whose == "node" and front != "bootstrap" and front >= NEW_NODES
             if foreign and api in ("ListGroups", "ListTransactions"):
                 listed = got.get("Groups", got.get("TransactionStates"))
-                problems += [f"v{version} at {front}: new's own are shown: {short(got)}"] if listed or got["ErrorCode"] else []
+                problems += (
+                    [f"v{version} at {front}: new's own are shown: {short(got)}"]
+                    if listed or got["ErrorCode"]
+                    else []
+                )
                 continue
             wants = []
             for candidate in candidates(bench, whose, front):
                 want = mapped(bench, api, candidate.call(api, version, request))
                 if "ControllerId" in want and not bench.pair.old.version.startswith("2."):
                     want.pop("ControllerId")
-                wants.append(differences(ordered(api, without(want, ignore)), ordered(api, without(got, ignore))))
+                wants.append(
+                    differences(
+                        ordered(api, without(want, ignore)), ordered(api, without(got, ignore))
+                    )
+                )
             best = min(wants, key=len)
             problems += [f"v{version} at {front} {short(request, 200)}: {d}" for d in best]
     spans = f"v{bench.versions(api)[0]}-v{bench.versions(api)[-1]}"
-    bench.check(api, problems, f"{spans} {short(body(bench.versions(api)[-1]), 60)}: {asked} answers as direct")
+    bench.check(
+        api,
+        problems,
+        f"{spans} {short(body(bench.versions(api)[-1]), 60)}: {asked} answers as direct",
+    )
 
 
 def candidates(bench, whose, front):
@@ -194,20 +241,41 @@ def broker_configs(bench):
     for version in bench.versions("DescribeConfigs"):
         want = {}
         for node in nodes:
-            one = bench.of(node).call("DescribeConfigs", version, resources((BROKER, str(node % NEW_NODES)), ConfigurationKeys=None))
+            one = bench.of(node).call(
+                "DescribeConfigs",
+                version,
+                resources((BROKER, str(node % NEW_NODES)), ConfigurationKeys=None),
+            )
             want[str(node)] = without(one["Results"][0], ("ResourceName",))
         for front, connection in bench.fronts.items():
-            got = connection.call("DescribeConfigs", version, resources(*[(BROKER, str(n)) for n in nodes], (TOPIC, A), ConfigurationKeys=None))
-            seen = {r["ResourceName"]: without(r, ("ResourceName",)) for r in got["Results"] if r["ResourceType"] == BROKER}
+            got = connection.call(
+                "DescribeConfigs",
+                version,
+                resources(*[(BROKER, str(n)) for n in nodes], (TOPIC, A), ConfigurationKeys=None),
+            )
+            seen = {
+                r["ResourceName"]: without(r, ("ResourceName",))
+                for r in got["Results"]
+                if r["ResourceType"] == BROKER
+            }
             problems += [f"v{version} at {front}: {d}" for d in differences(want, seen)]
             if len(got["Results"]) != len(nodes) + 1:
-                problems.append(f"v{version} at {front}: {len(got['Results'])} results for {len(nodes) + 1} resources")
-    bench.check("DescribeConfigs", problems, f"BROKER {nodes} and a topic in one request: each from its own broker")
+                problems.append(
+                    f"v{version} at {front}: {len(got['Results'])} results for {len(nodes) + 1} resources"
+                )
+    bench.check(
+        "DescribeConfigs",
+        problems,
+        f"BROKER {nodes} and a topic in one request: each from its own broker",
+    )
     problems = []
     for api in ("IncrementalAlterConfigs", "AlterConfigs"):
         for version in bench.versions(api):
             for front, connection in bench.fronts.items():
-                body = resources(*[(BROKER, str(n)) for n in nodes], Configs=[{"Name": "log.cleaner.threads", "Value": "1"}]) | {"ValidateOnly": True}
+                body = resources(
+                    *[(BROKER, str(n)) for n in nodes],
+                    Configs=[{"Name": "log.cleaner.threads", "Value": "1"}],
+                ) | {"ValidateOnly": True}
                 got = connection.call(api, version, body)["Responses"]
                 told = {r["ResourceName"]: r["ErrorCode"] for r in got}
                 if told != {str(n): 0 for n in nodes}:
@@ -218,15 +286,22 @@ def broker_configs(bench):
         for node in nodes:
             body = resources((LOGGER, str(node)))
             got = bench.fronts[nodes[0]].call("DescribeConfigs", version, body)["Results"]
-            want = bench.of(node).call("DescribeConfigs", version, resources((LOGGER, str(node % NEW_NODES))))["Results"]
+            want = bench.of(node).call(
+                "DescribeConfigs", version, resources((LOGGER, str(node % NEW_NODES)))
+            )["Results"]
             want[0]["ResourceName"] = str(node)
-            problems += [f"v{version} {node}: {d}" for d in differences(*[sorted_configs(x) for x in (want, got)])]
+            problems += [
+                f"v{version} {node}: {d}"
+                for d in differences(*[sorted_configs(x) for x in (want, got)])
+            ]
     bench.check("BROKER_LOGGER", problems, f"levels of {nodes} as direct")
 
 
 def sorted_configs(results):
     # A message names the broker by its own id; loggers appear as classes are used.
-    return [{**without(r, ("ErrorMessage", "Configs")), "some": len(r["Configs"]) > 10} for r in results]
+    return [
+        {**without(r, ("ErrorMessage", "Configs")), "some": len(r["Configs"]) > 10} for r in results
+    ]
 
 
 def telemetry(bench):
@@ -234,11 +309,24 @@ def telemetry(bench):
     problems = []
     for version in bench.versions("GetTelemetrySubscriptions"):
         for front, connection in bench.fronts.items():
-            got = connection.call("GetTelemetrySubscriptions", version, {"ClientInstanceId": bytes(16)})
-            kept = connection.call("GetTelemetrySubscriptions", version, {"ClientInstanceId": got["ClientInstanceId"]})
-            if got["ErrorCode"] or got["RequestedMetrics"] or got["ClientInstanceId"] == bytes(16) or kept["ClientInstanceId"] != got["ClientInstanceId"]:
+            got = connection.call(
+                "GetTelemetrySubscriptions", version, {"ClientInstanceId": bytes(16)}
+            )
+            kept = connection.call(
+                "GetTelemetrySubscriptions", version, {"ClientInstanceId": got["ClientInstanceId"]}
+            )
+            if (
+                got["ErrorCode"]
+                or got["RequestedMetrics"]
+                or got["ClientInstanceId"] == bytes(16)
+                or kept["ClientInstanceId"] != got["ClientInstanceId"]
+            ):
                 problems.append(f"at {front}: {got} then {kept}")
-    bench.check("telemetry", problems, f"no subscription, an id of its own that is kept ({len(bench.versions('GetTelemetrySubscriptions'))} versions offered)")
+    bench.check(
+        "telemetry",
+        problems,
+        f"no subscription, an id of its own that is kept ({len(bench.versions('GetTelemetrySubscriptions'))} versions offered)",
+    )
 
 
 def topic_ids(bench):
@@ -248,14 +336,38 @@ def topic_ids(bench):
     want = {t["Name"]: t.get("TopicId") for t in direct["Topics"]}
     for front, connection in bench.fronts.items():
         got = connection.call("Metadata", version, {"Topics": names(version, A, B)})
-        if got["ClusterId"] != direct["ClusterId"] or {t["Name"]: t.get("TopicId") for t in got["Topics"]} != want:
+        if (
+            got["ClusterId"] != direct["ClusterId"]
+            or {t["Name"]: t.get("TopicId") for t in got["Topics"]} != want
+        ):
             problems.append(f"at {front}: {got['ClusterId']} {got['Topics']}")
         if version >= 12:
             ask = {"Topics": [{"Name": None, "TopicId": i} for i in (*want.values(), b"\7" * 16)]}
-            pair = [sorted((t["TopicId"], t["Name"], t["ErrorCode"]) for t in c.call("Metadata", version, ask)["Topics"] if t["Name"]) for c in (bench.old[1], connection)]
-            lost = [[t["ErrorCode"] for t in c.call("Metadata", version, ask)["Topics"] if not t["Name"]] for c in (bench.old[1], connection)]
-            problems += [f"by id at {front}: {d}" for d in differences([pair[0], lost[0]], [pair[1], lost[1]])]
-    bench.check("ids", problems, f"cluster id {direct['ClusterId']}, topic ids old's{' and asked by id' if version >= 12 else ''}")
+            pair = [
+                sorted(
+                    (t["TopicId"], t["Name"], t["ErrorCode"])
+                    for t in c.call("Metadata", version, ask)["Topics"]
+                    if t["Name"]
+                )
+                for c in (bench.old[1], connection)
+            ]
+            lost = [
+                [
+                    t["ErrorCode"]
+                    for t in c.call("Metadata", version, ask)["Topics"]
+                    if not t["Name"]
+                ]
+                for c in (bench.old[1], connection)
+            ]
+            problems += [
+                f"by id at {front}: {d}"
+                for d in differences([pair[0], lost[0]], [pair[1], lost[1]])
+            ]
+    bench.check(
+        "ids",
+        problems,
+        f"cluster id {direct['ClusterId']}, topic ids old's{' and asked by id' if version >= 12 else ''}",
+    )
 
 
 def topics_made(bench):
@@ -266,14 +378,46 @@ def topics_made(bench):
             answers = []
             for side, c in (("p", connection), ("d", bench.old[controller(bench)])):
                 name = f"wire-made-{side}-{next(counter)}"
-                made = c.call("CreateTopics", version, {"Topics": [{"Name": name, "NumPartitions": 2, "ReplicationFactor": 2, "Configs": [{"Name": "retention.ms", "Value": "1000000"}]}], "timeoutMs": 10000})["Topics"][0]
+                made = c.call(
+                    "CreateTopics",
+                    version,
+                    {
+                        "Topics": [
+                            {
+                                "Name": name,
+                                "NumPartitions": 2,
+                                "ReplicationFactor": 2,
+                                "Configs": [{"Name": "retention.ms", "Value": "1000000"}],
+                            }
+                        ],
+                        "timeoutMs": 10000,
+                    },
+                )["Topics"][0]
                 v = bench.clamp("CreatePartitions", version)
-                more = c.call("CreatePartitions", v, {"Topics": [{"Name": name, "Count": 3, "Assignments": [{"BrokerIds": [2, 1]}]}], "TimeoutMs": 10000})
+                more = c.call(
+                    "CreatePartitions",
+                    v,
+                    {
+                        "Topics": [
+                            {"Name": name, "Count": 3, "Assignments": [{"BrokerIds": [2, 1]}]}
+                        ],
+                        "TimeoutMs": 10000,
+                    },
+                )
                 v = bench.clamp("DeleteTopics", version)
-                gone = c.call("DeleteTopics", v, {"TopicNames": [name], "Topics": [{"Name": name}], "TimeoutMs": 10000} if v > 5 else {"TopicNames": [name], "TimeoutMs": 10000})
-                seen_id = (made.pop("TopicId", None), gone["Responses"][0].pop("TopicId", None))
-                if None not in seen_id and seen_id[0] != seen_id[1]:
-                    problems.append(f"v{version} {side} at {front}: created as {seen_id[0].hex()}, deleted as {seen_id[1].hex()}")
-                answers.append(replaced(without([made, more, gone], ("ThrottleTimeMs",)), {name: "T"}))
+                gone = c.call(
+                    "DeleteTopics",
+                    v,
+                    (
+                        {"TopicNames": [name], "Topics": [{"Name": name}], "TimeoutMs": 10000}
+                        if v > 5
+                        else {"TopicNames": [name], "TimeoutMs": 10000}
+                    ),
+                )
+                shown = (made.pop("TopicId", None), gone["Responses"][0].pop("TopicId", None))
+                made["same id"] = shown[0] == shown[1] if None not in shown else None  # not in 2.8
+                answers.append(
+                    replaced(without([made, more, gone], ("ThrottleTimeMs",)), {name: "T"})
+                )
             problems += [f"v{version} at {front}: {d}" for d in differences(answers[1], answers[0])]
     bench.check("topics", problems, "created, grown and deleted from every connection, as direct")

@@ -7,7 +7,7 @@ from protocol_apis import A, B, coordinator
 from wire.bench import differences, replaced, short, without
 from wire.records import batch
 
-NUMBER = itertools.count()
+NUMBER = itertools.count(int(time.time()))  # new names also when clusters are kept
 MEMBER_ID_REQUIRED, LATER = 79, (14, 15, 16, 51)
 
 
@@ -32,17 +32,55 @@ def group_life(bench, connection, group, n):
         got = call("JoinGroup", MemberId=member, **join)
     me = {"GroupId": group, "GenerationId": got["GenerationId"], "MemberId": member}
     mine = me | {"GroupInstanceId": instance}
-    call("SyncGroup", ProtocolType="consumer", ProtocolName="range", Assignments=[{"MemberId": member, "Assignment": b"yours"}], **mine)
+    call(
+        "SyncGroup",
+        ProtocolType="consumer",
+        ProtocolName="range",
+        Assignments=[{"MemberId": member, "Assignment": b"yours"}],
+        **mine,
+    )
     call("Heartbeat", **mine)
     call("Heartbeat", **mine | {"GenerationId": 77})
-    places = [{"Name": t, "Partitions": [{"PartitionIndex": p, "CommittedOffset": p + 1, "CommittedLeaderEpoch": 0, "CommittedMetadata": "m"} for p in range(6)]} for t in (A, B)]
-    call("OffsetCommit", GroupId=group, GenerationIdOrMemberEpoch=me["GenerationId"], MemberId=member, GroupInstanceId=instance, Topics=places)
+    places = [
+        {
+            "Name": t,
+            "Partitions": [
+                {
+                    "PartitionIndex": p,
+                    "CommittedOffset": p + 1,
+                    "CommittedLeaderEpoch": 0,
+                    "CommittedMetadata": "m",
+                }
+                for p in range(6)
+            ],
+        }
+        for t in (A, B)
+    ]
+    call(
+        "OffsetCommit",
+        GroupId=group,
+        GenerationIdOrMemberEpoch=me["GenerationId"],
+        MemberId=member,
+        GroupInstanceId=instance,
+        Topics=places,
+    )
     wanted = [{"Name": A, "PartitionIndexes": [0, 5]}, {"Name": B, "PartitionIndexes": [1]}]
     everything = None if bench.clamp("OffsetFetch", n) >= 2 else wanted
     for topics in (wanted, everything):
-        call("OffsetFetch", GroupId=group, Topics=topics, Groups=[{"GroupId": group, "Topics": topics}], RequireStable=n % 2 == 0)
+        call(
+            "OffsetFetch",
+            GroupId=group,
+            Topics=topics,
+            Groups=[{"GroupId": group, "Topics": topics}],
+            RequireStable=n % 2 == 0,
+        )
     call("DescribeGroups", Groups=[group], IncludeAuthorizedOperations=True)
-    call("LeaveGroup", GroupId=group, MemberId=member, Members=[{"MemberId": member, "GroupInstanceId": instance}])
+    call(
+        "LeaveGroup",
+        GroupId=group,
+        MemberId=member,
+        Members=[{"MemberId": member, "GroupInstanceId": instance}],
+    )
     call("Heartbeat", **mine)
     call("OffsetDelete", GroupId=group, Topics=[{"Name": A, "Partitions": [{"PartitionIndex": 0}]}])
     call("OffsetFetch", GroupId=group, Topics=wanted, Groups=[{"GroupId": group, "Topics": wanted}])
@@ -52,14 +90,19 @@ def group_life(bench, connection, group, n):
 
 
 def named(steps, words):
-    return [(name, sorted_places(without(replaced(answer, words), ("ClientHost",)))) for name, answer in steps]
+    return [
+        (name, sorted_places(without(replaced(answer, words), ("ClientHost",))))
+        for name, answer in steps
+    ]
 
 
 def sorted_places(value):
     if isinstance(value, dict):
         return {k: sorted_places(v) for k, v in value.items()}
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        return sorted((sorted_places(v) for v in value), key=lambda v: repr(sorted(v.items(), key=repr)))
+        return sorted(
+            (sorted_places(v) for v in value), key=lambda v: repr(sorted(v.items(), key=repr))
+        )
     return value
 
 
@@ -81,15 +124,44 @@ def transaction_life(bench, connection, txid, group, n):
         pid = call("InitProducerId", TransactionalId=txid, TransactionTimeoutMs=60000)
         me = {"ProducerId": pid["ProducerId"], "ProducerEpoch": pid["ProducerEpoch"]}
         topics = [{"Name": A, "Partitions": [0, 1, 2]}, {"Name": B, "Partitions": [3]}]
-        old_style = {f"V3AndBelow{k}": v for k, v in (me | {"TransactionalId": txid, "Topics": topics}).items()}
-        call("AddPartitionsToTxn", **old_style, Transactions=[me | {"TransactionalId": txid, "Topics": topics, "VerifyOnly": False}])
+        old_style = {
+            f"V3AndBelow{k}": v
+            for k, v in (me | {"TransactionalId": txid, "Topics": topics}).items()
+        }
+        call(
+            "AddPartitionsToTxn",
+            **old_style,
+            Transactions=[me | {"TransactionalId": txid, "Topics": topics, "VerifyOnly": False}],
+        )
         call("AddOffsetsToTxn", TransactionalId=txid, GroupId=group, **me)
-        call("TxnOffsetCommit", TransactionalId=txid, GroupId=group, **me, Topics=[{"Name": A, "Partitions": [{"PartitionIndex": 0, "CommittedOffset": 3, "CommittedLeaderEpoch": -1, "CommittedMetadata": None}]}])
+        call(
+            "TxnOffsetCommit",
+            TransactionalId=txid,
+            GroupId=group,
+            **me,
+            Topics=[
+                {
+                    "Name": A,
+                    "Partitions": [
+                        {
+                            "PartitionIndex": 0,
+                            "CommittedOffset": 3,
+                            "CommittedLeaderEpoch": -1,
+                            "CommittedMetadata": None,
+                        }
+                    ],
+                }
+            ],
+        )
         if bench.versions("DescribeTransactions"):
-            seen = call("DescribeTransactions", TransactionalIds=[txid])["TransactionStates"][0]["Topics"]
+            seen = call("DescribeTransactions", TransactionalIds=[txid])["TransactionStates"][0][
+                "Topics"
+            ]
             for t in seen:
                 if t["Topic"] == "__consumer_offsets":
-                    t["Partitions"] = len(t["Partitions"])  # which one follows from the group's name
+                    t["Partitions"] = len(
+                        t["Partitions"]
+                    )  # which one follows from the group's name
         call("EndTxn", TransactionalId=txid, Committed=committed, **me)
     fixed = [(name, without(a, ("ProducerId", "TransactionStartTimeMs"))) for name, a in steps]
     return named(fixed, unique)
@@ -106,7 +178,11 @@ def lives(bench, what, life, kind):
             want = life(bench, bench.old[coordinator(bench, kind, twin)], twin, n)
             for (step, w), (_, g) in zip(want, got, strict=True):
                 problems += [f"{step} at {front}: {d}" for d in differences(w, g)]
-    bench.check(what, problems, f"{runs} lives in all versions, each answer as its twin's at the coordinator")
+    bench.check(
+        what,
+        problems,
+        f"{runs} lives in all versions, each answer as its twin's at the coordinator",
+    )
 
 
 def transaction(bench, connection, txid, n):
@@ -114,7 +190,9 @@ def transaction(bench, connection, txid, n):
     group = f"{txid}-group"
     if connection in bench.fronts.values():
         return transaction_life(bench, connection, txid, group, n)
-    return transaction_life(bench, Two(connection, bench.old[coordinator(bench, "group", group)]), txid, group, n)
+    return transaction_life(
+        bench, Two(connection, bench.old[coordinator(bench, "group", group)]), txid, group, n
+    )
 
 
 class Two:
@@ -124,7 +202,9 @@ class Two:
         self.transactions, self.groups = transactions, groups
 
     def call(self, api, version, body):
-        return (self.groups if api == "TxnOffsetCommit" else self.transactions).call(api, version, body)
+        return (self.groups if api == "TxnOffsetCommit" else self.transactions).call(
+            api, version, body
+        )
 
 
 def batched(bench):
@@ -134,7 +214,16 @@ def batched(bench):
     if len(set(of.values())) < 2:
         raise AssertionError(f"all groups have one coordinator: {of}")
     for g in groups:
-        body = {"GroupId": g, "GenerationIdOrMemberEpoch": -1, "Topics": [{"Name": A, "Partitions": [{"PartitionIndex": 0, "CommittedOffset": groups.index(g)}]}]}
+        body = {
+            "GroupId": g,
+            "GenerationIdOrMemberEpoch": -1,
+            "Topics": [
+                {
+                    "Name": A,
+                    "Partitions": [{"PartitionIndex": 0, "CommittedOffset": groups.index(g)}],
+                }
+            ],
+        }
         bench.old[of[g]].call("OffsetCommit", 8, body)
     ask = {
         "DescribeGroups": (lambda gs: {"Groups": gs}, "Groups", "GroupId"),
@@ -149,21 +238,37 @@ def batched(bench):
             want = {}
             for node in bench.old:
                 mine = [g for g in groups if of[f"{g}-not" if api == "DeleteGroups" else g] == node]
-                want |= {x[key]: x for x in bench.old[node].call(api, version, body(mine))[field]} if mine else {}
+                want |= (
+                    {x[key]: x for x in bench.old[node].call(api, version, body(mine))[field]}
+                    if mine
+                    else {}
+                )
             for front, connection in bench.fronts.items():
                 got = connection.call(api, version, body(groups))
                 seen = {x[key]: x for x in got[field]}
                 problems += [f"v{version} at {front}: {d}" for d in differences(want, seen)]
-                problems += [f"v{version} at {front}: {short(got)}"] if len(got[field]) != len(groups) or got.get("ErrorCode") else []
+                problems += (
+                    [f"v{version} at {front}: {short(got)}"]
+                    if len(got[field]) != len(groups) or got.get("ErrorCode")
+                    else []
+                )
         if versions:
-            bench.check(api, problems, f"{len(groups)} groups of both coordinators in one request, v{versions[0]}-v{versions[-1]}")
+            bench.check(
+                api,
+                problems,
+                f"{len(groups)} groups of both coordinators in one request, v{versions[0]}-v{versions[-1]}",
+            )
     problems = []
     for front, connection in bench.fronts.items():
-        got = connection.call("DeleteGroups", bench.versions("DeleteGroups")[-1], {"GroupsNames": groups})
+        got = connection.call(
+            "DeleteGroups", bench.versions("DeleteGroups")[-1], {"GroupsNames": groups}
+        )
         codes = sorted(r["ErrorCode"] for r in got["Results"])
         if codes != [0 if front == "bootstrap" else 69] * len(groups):
             problems.append(f"at {front}: {codes}")
-    bench.check("DeleteGroups", problems, "both coordinators' groups deleted once, then GROUP_ID_NOT_FOUND")
+    bench.check(
+        "DeleteGroups", problems, "both coordinators' groups deleted once, then GROUP_ID_NOT_FOUND"
+    )
 
 
 def run(bench):
@@ -177,12 +282,32 @@ def idempotent(bench):
     """Records of a producer id drawn through Shunt: sequence errors as at the broker."""
     problems = []
     for front, connection in bench.fronts.items():
-        pid = connection.call("InitProducerId", 0, {"TransactionTimeoutMs": 60000, "TransactionalId": None})
+        pid = connection.call(
+            "InitProducerId", 0, {"TransactionTimeoutMs": 60000, "TransactionalId": None}
+        )
         codes = []
         for sequence in (0, 1, 1, 5):
-            records = batch([b"x"], pid["ProducerId"], pid["ProducerEpoch"], sequence, timestamp=1_000_000_000_000)
-            body = {"Acks": -1, "TimeoutMs": 5000, "TopicData": [{"Name": B, "PartitionData": [{"Index": 4, "Records": records}]}]}
-            codes.append(connection.call("Produce", 7, body)["Responses"][0]["PartitionResponses"][0]["ErrorCode"])
+            records = batch(
+                [b"x"],
+                pid["ProducerId"],
+                pid["ProducerEpoch"],
+                sequence,
+                timestamp=1_000_000_000_000,
+            )
+            body = {
+                "Acks": -1,
+                "TimeoutMs": 5000,
+                "TopicData": [{"Name": B, "PartitionData": [{"Index": 4, "Records": records}]}],
+            }
+            codes.append(
+                connection.call("Produce", 7, body)["Responses"][0]["PartitionResponses"][0][
+                    "ErrorCode"
+                ]
+            )
         if codes != [0, 0, 0, 45]:
             problems.append(f"at {front}: {codes}")
-    bench.check("idempotence", problems, "sequences 0, 1, 1 again, 5: taken, taken, known, OUT_OF_ORDER (45)")
+    bench.check(
+        "idempotence",
+        problems,
+        "sequences 0, 1, 1 again, 5: taken, taken, known, OUT_OF_ORDER (45)",
+    )

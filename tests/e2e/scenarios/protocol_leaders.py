@@ -27,12 +27,26 @@ class Leaders:
     """Where each partition is led, and the topics' ids, directly from old."""
 
     def __init__(self, bench):
-        self.bench = bench
+        self.bench, self.asked, self.hinted = bench, 0, 0
         version = 10 if 10 in bench.versions("Metadata") and bench.pair.old.version[0] > "2" else 8
-        seen = bench.old[1].call("Metadata", version, {"Topics": [{"Name": A}, {"Name": B}], "AllowAutoTopicCreation": False})
-        self.ids = {t["Name"]: t.get("TopicId", bytes(16)) for t in seen["Topics"]} | {NONE: UNKNOWN_ID}
-        self.of = {(t["Name"], p["PartitionIndex"]): p["LeaderId"] for t in seen["Topics"] for p in t["Partitions"]}
-        self.epoch = {(t["Name"], p["PartitionIndex"]): p["LeaderEpoch"] for t in seen["Topics"] for p in t["Partitions"]}
+        seen = bench.old[1].call(
+            "Metadata",
+            version,
+            {"Topics": [{"Name": A}, {"Name": B}], "AllowAutoTopicCreation": False},
+        )
+        self.ids = {t["Name"]: t.get("TopicId", bytes(16)) for t in seen["Topics"]} | {
+            NONE: UNKNOWN_ID
+        }
+        self.of = {
+            (t["Name"], p["PartitionIndex"]): p["LeaderId"]
+            for t in seen["Topics"]
+            for p in t["Partitions"]
+        }
+        self.epoch = {
+            (t["Name"], p["PartitionIndex"]): p["LeaderEpoch"]
+            for t in seen["Topics"]
+            for p in t["Partitions"]
+        }
 
     def body(self, api, places, element, **more):
         """`element(topic, partition)` gives the innermost fields."""
@@ -43,18 +57,22 @@ class Leaders:
             if api in ("Fetch", "Produce"):
                 name["TopicId"] = self.ids[topic]
             elements = [element(t, p) for t, p in places if t == topic]
-            topics.append(name | {"PartitionIndexes" if api == "DescribeProducers" else inner: elements})
+            topics.append(
+                name | {"PartitionIndexes" if api == "DescribeProducers" else inner: elements}
+            )
         return {"TopicData" if api == "Produce" else "Topics": topics} | more
 
     def direct(self, api, version, places, element, **more):
         """The answer put together from each leader's own; places nobody leads are asked at broker 1."""
         merged, rest = {}, None
+        self.asked += 1
         for node, connection in self.bench.old.items():
             mine = [p for p in places if self.of.get(p, 1) == node]
             if mine:
                 answer = connection.call(api, version, self.body(api, mine, element, **more))
                 merged |= flat(answer, *ANSWER[api])
                 rest = rest or without(answer, (ANSWER[api][0],))
+                self.hinted += bool(answer.get("NodeEndpoints"))
         return merged, rest
 
     def compare(self, api, version, places, element, ignore=(), expect=None, **more):
@@ -71,7 +89,10 @@ class Leaders:
                 del rest["_tags"]
             found = differences(without(want, ignore), without(flat(got, *ANSWER[api]), ignore))
             found += differences(without(want_rest, ("NodeEndpoints", *ignore)), rest)
-            problems += [f"v{version} at {front} {short(self.body(api, places[:1], element, **more), 150)}: {d}" for d in found]
+            problems += [
+                f"v{version} at {front} {short(self.body(api, places[:1], element, **more), 150)}: {d}"
+                for d in found
+            ]
         return problems
 
     def hints(self, got):
@@ -86,13 +107,25 @@ class Leaders:
 def run(bench):
     leaders = settle(bench)
     n = len(bench.fronts)
-    for what, body in (("Produce", produced), ("Fetch", fetched), ("ListOffsets", listed), ("OffsetForLeaderEpoch", epochs), ("DescribeProducers", producers), ("DeleteRecords", deleted)):
+    for what, body in (
+        ("Produce", produced),
+        ("Fetch", fetched),
+        ("ListOffsets", listed),
+        ("OffsetForLeaderEpoch", epochs),
+        ("DescribeProducers", producers),
+        ("DeleteRecords", deleted),
+    ):
         if bench.versions(what):
 
             def part(b, what=what, body=body):
+                leaders.asked = leaders.hinted = 0
                 problems = [p for v in b.versions(what) for p in body(leaders, v)]
                 spans = f"v{b.versions(what)[0]}-v{b.versions(what)[-1]}"
-                b.check(what, problems, f"{spans}: {len(ALL)} partitions of both leaders in one request, on {n} connections, as from each leader")
+                b.check(
+                    what,
+                    problems,
+                    f"{spans}: {len(ALL)} partitions of both leaders in one request, {leaders.asked} requests on {n} connections, as from each leader (endpoint hints in {leaders.hinted} direct answers)",
+                )
 
             bench.part(what, part)
     bench.part("old Produce", old_produce)
@@ -107,7 +140,11 @@ def settle(bench):
 
     def known():
         seen = bench.fronts["bootstrap"].call("Metadata", 8, {"Topics": [{"Name": A}, {"Name": B}]})
-        return leaders.of == {(t["Name"], p["PartitionIndex"]): p["LeaderId"] for t in seen["Topics"] for p in t["Partitions"]}
+        return leaders.of == {
+            (t["Name"], p["PartitionIndex"]): p["LeaderId"]
+            for t in seen["Topics"]
+            for p in t["Partitions"]
+        }
 
     wait_for("Shunt knows the leaders", known)
     return leaders
@@ -119,12 +156,24 @@ def produced(leaders, version):
     for acks in (1, -1):
 
         def later(want):
-            return {place: fields | {"BaseOffset": fields["BaseOffset"] + 1} for place, fields in want.items()}
+            return {
+                place: fields | {"BaseOffset": fields["BaseOffset"] + 1}
+                for place, fields in want.items()
+            }
 
         def element(t, p):
             return {"Index": p, "Records": batch([f"{t}/{p} v{version} acks {acks}".encode()])}
 
-        problems += leaders.compare("Produce", version, ALL, element, ("LogAppendTimeMs",), later, Acks=acks, TimeoutMs=10000)
+        problems += leaders.compare(
+            "Produce",
+            version,
+            ALL,
+            element,
+            ("LogAppendTimeMs",),
+            later,
+            Acks=acks,
+            TimeoutMs=10000,
+        )
     return problems
 
 
@@ -154,13 +203,24 @@ def fetched(leaders, version):
 
 def listed(leaders, version):
     problems, now = [], int(time.time() * 1000)
-    for stamp in [t for t, first in TIMES.items() if version >= first] + [now - 86400_000, now + 86400_000, now - 5000]:
+    for stamp in [t for t, first in TIMES.items() if version >= first] + [
+        now - 86400_000,
+        now + 86400_000,
+        now - 5000,
+    ]:
         for isolation in (0, 1):
 
             def element(t, p):
                 return {"PartitionIndex": p, "Timestamp": stamp}
 
-            problems += leaders.compare("ListOffsets", version, ALL + [(NONE, 0), (B, 99)], element, ReplicaId=-1, IsolationLevel=isolation)
+            problems += leaders.compare(
+                "ListOffsets",
+                version,
+                ALL + [(NONE, 0), (B, 99)],
+                element,
+                ReplicaId=-1,
+                IsolationLevel=isolation,
+            )
     return problems
 
 
@@ -171,7 +231,9 @@ def epochs(leaders, version):
         def element(t, p):
             return {"Partition": p, "LeaderEpoch": epoch, "CurrentLeaderEpoch": 0 if p == 5 else -1}
 
-        problems += leaders.compare("OffsetForLeaderEpoch", version, ALL + [(NONE, 0)], element, ReplicaId=-1)
+        problems += leaders.compare(
+            "OffsetForLeaderEpoch", version, ALL + [(NONE, 0)], element, ReplicaId=-1
+        )
     return problems
 
 
@@ -183,14 +245,18 @@ def deleted(leaders, version):
     def element(t, p):
         return {"PartitionIndex": p, "Offset": 10**9 if (t, p) == (A, 0) else 2}
 
-    return leaders.compare("DeleteRecords", version, ALL + [(NONE, 0), (A, 99)], element, TimeoutMs=10000)
+    return leaders.compare(
+        "DeleteRecords", version, ALL + [(NONE, 0), (A, 99)], element, TimeoutMs=10000
+    )
 
 
 def old_produce(bench):
     """v0 to v2 are offered for old librdkafka's sake and served by no 4.x broker: the connection ends, as at one."""
     ends = []
     for side, connection in (("proxied", bench.connect()), ("4.3.1", bench.new[1])):
-        frame = bytearray(connection.frame("Produce", 3, {"Acks": 1, "TimeoutMs": 1000, "TopicData": []}, 5))
+        frame = bytearray(
+            connection.frame("Produce", 3, {"Acks": 1, "TimeoutMs": 1000, "TopicData": []}, 5)
+        )
         frame[6:8] = b"\0\2"
         connection.socket.sendall(frame)
         try:
@@ -217,22 +283,69 @@ def sessions(bench, leaders):
                     def element(t, p):
                         return {"Partition": p, "FetchOffset": at, "PartitionMaxBytes": 1_000_000}
 
-                    body = leaders.body("Fetch", places, element, MaxWaitMs=0, MinBytes=0, SessionId=session, SessionEpoch=epoch)
+                    body = leaders.body(
+                        "Fetch",
+                        places,
+                        element,
+                        MaxWaitMs=0,
+                        MinBytes=0,
+                        SessionId=session,
+                        SessionEpoch=epoch,
+                    )
                     return connection.call("Fetch", version, body)
 
-                ends, _ = leaders.direct("ListOffsets", 4, mine, lambda t, p: {"PartitionIndex": p, "Timestamp": -1}, ReplicaId=-1)
+                ends, _ = leaders.direct(
+                    "ListOffsets",
+                    4,
+                    mine,
+                    lambda t, p: {"PartitionIndex": p, "Timestamp": -1},
+                    ReplicaId=-1,
+                )
                 first = fetch(mine, 0, 0, at=min(f["Offset"] for f in ends.values()))
-                if first["ErrorCode"] or first["SessionId"] == 0 or len(flat(first, *ANSWER["Fetch"])) != len(mine):
+                if (
+                    first["ErrorCode"]
+                    or first["SessionId"] == 0
+                    or len(flat(first, *ANSWER["Fetch"])) != len(mine)
+                ):
                     problems.append(f"v{version} node {node} at {front}: begun with {short(first)}")
                     continue
                 place, text = mine[0], f"in session v{version} {front}".encode()
-                bench.old[node].call("Produce", 7, leaders.body("Produce", [place], lambda t, p: {"Index": p, "Records": batch([text])}, Acks=-1, TimeoutMs=5000))
-                empty = {"Topics": [], "MaxWaitMs": 1000, "MinBytes": 1, "SessionId": first["SessionId"], "SessionEpoch": 1}
+                bench.old[node].call(
+                    "Produce",
+                    7,
+                    leaders.body(
+                        "Produce",
+                        [place],
+                        lambda t, p: {"Index": p, "Records": batch([text])},
+                        Acks=-1,
+                        TimeoutMs=5000,
+                    ),
+                )
+                empty = {
+                    "Topics": [],
+                    "MaxWaitMs": 1000,
+                    "MinBytes": 1,
+                    "SessionId": first["SessionId"],
+                    "SessionEpoch": 1,
+                }
                 got = connection.call("Fetch", version, empty)
-                seen = {k: [v for b in batches(f["Records"] or b"") for v in b["values"]] for k, f in flat(got, *ANSWER["Fetch"]).items()}
+                seen = {
+                    k: [v for b in batches(f["Records"] or b"") for v in b["values"]]
+                    for k, f in flat(got, *ANSWER["Fetch"]).items()
+                }
                 if got["ErrorCode"] or not any(text in v for v in seen.values()):
                     problems.append(f"v{version} node {node} at {front}: then {short(got)}")
                 whole = fetch(ALL, 0, 0)
-                if whole["ErrorCode"] or whole["SessionId"] or len(flat(whole, *ANSWER["Fetch"])) != len(ALL):
-                    problems.append(f"v{version} at {front}: spanning leaders, session {whole['SessionId']} error {whole['ErrorCode']}")
-    bench.check("Fetch session", problems, "v7+: one leader: begun and continued on every connection; several: none, all partitions answered")
+                if (
+                    whole["ErrorCode"]
+                    or whole["SessionId"]
+                    or len(flat(whole, *ANSWER["Fetch"])) != len(ALL)
+                ):
+                    problems.append(
+                        f"v{version} at {front}: spanning leaders, session {whole['SessionId']} error {whole['ErrorCode']}"
+                    )
+    bench.check(
+        "Fetch session",
+        problems,
+        "v7+: one leader: begun and continued on every connection; several: none, all partitions answered",
+    )

@@ -50,8 +50,16 @@ def expected(plain):
         if api == "ApiVersions":
             offer[api] = range(0, 6)
         if offer[api] != r:
-            reason = CAPPED[api][1] if api in CAPPED else "answered by Shunt itself" if api == "ApiVersions" else "not in the definitions"
-            why.append(f"{api} {r.start}-{r.stop - 1} offered as {offer[api].start}-{offer[api].stop - 1}: {reason}")
+            reason = (
+                CAPPED[api][1]
+                if api in CAPPED
+                else (
+                    "answered by Shunt itself" if api == "ApiVersions" else "not in the definitions"
+                )
+            )
+            why.append(
+                f"{api} {r.start}-{r.stop - 1} offered as {offer[api].start}-{offer[api].stop - 1}: {reason}"
+            )
     return offer, sorted(why)
 
 
@@ -60,21 +68,54 @@ def run(bench):
     want, why = expected(meet([old, new]))
     internal = [w for w in why if w.endswith(BETWEEN_BROKERS)]
     other = [w for w in why if w not in internal]
+    brokers = [*bench.old.values(), *bench.new.values()]
+    common = {
+        v: features(
+            [c.call("ApiVersions", min(v, top(c)), SOFTWARE if v >= 3 else {}) for c in brokers]
+        )
+        for v in range(5)
+    }
     for front, connection in bench.fronts.items():
         problems = []
         for version in range(6):
             got = connection.call("ApiVersions", version, SOFTWARE if version >= 3 else {})
             problems += [f"v{version} {d}" for d in differences(want, ranges(got))]
             problems += [f"v{version}: error {got['ErrorCode']}"] if got["ErrorCode"] else []
-            if got.get("FinalizedFeatures") or got.get("SupportedFeatures"):
-                problems.append(f"v{version} shows features: {got}")
-        bench.check("ApiVersions", problems, f"v0-v5 at {front}: {len(want)} APIs as both clusters serve them")
+            problems += [
+                f"v{version} features {d}"
+                for d in differences(common[min(version, 4)], features([got]))
+            ]
+        bench.check(
+            "ApiVersions",
+            problems,
+            f"v0-v5 at {front}: {len(want)} APIs as both clusters serve them, features {common[4] or 'none'}",
+        )
     bench.report.line(
         True, "protocol", bench.pair.name, "ApiVersions",
         f"less than the intersection: {'; '.join(other) or 'nothing'}; {len(internal)} {BETWEEN_BROKERS}",
     )  # fmt: skip
     unknown(bench)
     version_5(bench)
+
+
+def top(connection):
+    return ranges(connection.call("ApiVersions", 0, {}))["ApiVersions"][-1]
+
+
+def features(answers):
+    """What all answers show alike, {name: (min, max)}. Below v4 no broker shows a minimum of 0: Java before 3.9 dies of one (KAFKA-17011)."""
+    kinds = {
+        "SupportedFeatures": ("MinVersion", "MaxVersion"),
+        "FinalizedFeatures": ("MinVersionLevel", "MaxVersionLevel"),
+    }
+    seen = {}
+    for kind, (low, high) in kinds.items():
+        tables = [{f["Name"]: (f[low], f[high]) for f in a.get(kind, [])} for a in answers]
+        for name in set.intersection(*(set(t) for t in tables)):
+            both = (max(t[name][0] for t in tables), min(t[name][1] for t in tables))
+            if both[0] <= both[1]:
+                seen[f"{kind} {name}"] = both
+    return seen
 
 
 def unknown(bench):
@@ -87,11 +128,19 @@ def unknown(bench):
             correlation, content = connection.answer()
             got = RESPONSES["ApiVersions"].decode(0, content)
             key = [a["ApiKey"] for a in got["ApiKeys"]]
-            if (correlation, got["ErrorCode"], key) != (77, UNSUPPORTED, [REQUESTS["ApiVersions"].key]):
+            if (correlation, got["ErrorCode"], key) != (
+                77,
+                UNSUPPORTED,
+                [REQUESTS["ApiVersions"].key],
+            ):
                 problems.append(f"{name} v{version}: {correlation} {got}")
         again = connection.call("ApiVersions", 0, {})
         problems += [f"{name}: then {again['ErrorCode']}"] if again["ErrorCode"] else []
-    bench.check("ApiVersions", problems, "v6 and v99 answered in v0 with error 35, then served on; direct alike")
+    bench.check(
+        "ApiVersions",
+        problems,
+        "v6 and v99 answered in v0 with error 35, then served on; direct alike",
+    )
 
 
 def version_5(bench):
@@ -104,7 +153,15 @@ def version_5(bench):
         if node != "bootstrap":
             asked.append((cluster, here + 1, REBOOTSTRAP))
         for name, number, error in asked:
-            got = connection.call("ApiVersions", 5, SOFTWARE | {"ClusterId": name, "NodeId": number})
+            got = connection.call(
+                "ApiVersions", 5, SOFTWARE | {"ClusterId": name, "NodeId": number}
+            )
             if got["ErrorCode"] != error:
-                problems.append(f"at {node} asked for ({name}, {number}): expected {error} got {got['ErrorCode']}")
-    bench.check("ApiVersions", problems, "v5: its own cluster and node 0, another 129 (REBOOTSTRAP_REQUIRED)")
+                problems.append(
+                    f"at {node} asked for ({name}, {number}): expected {error} got {got['ErrorCode']}"
+                )
+    bench.check(
+        "ApiVersions",
+        problems,
+        "v5: its own cluster and node 0, another 129 (REBOOTSTRAP_REQUIRED)",
+    )

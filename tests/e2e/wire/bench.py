@@ -14,7 +14,9 @@ def differences(want, got, path=""):
         return [
             line
             for key in sorted(set(want) | set(got), key=str)
-            for line in differences(want.get(key, "(none)"), got.get(key, "(none)"), f"{path}.{key}")
+            for line in differences(
+                want.get(key, "(none)"), got.get(key, "(none)"), f"{path}.{key}"
+            )
         ]
     if isinstance(want, list) and isinstance(got, list) and len(want) == len(got):
         return [line for i, w in enumerate(want) for line in differences(w, got[i], f"{path}[{i}]")]
@@ -54,19 +56,52 @@ def flat(answer, topics, partitions, partition):
     return places
 
 
+class Leaks:
+    """Looks through answers' bytes for a real broker's host and port."""
+
+    def __init__(self, pair):
+        ports = [*pair.old.ports, *pair.new.ports]
+        self._fields = [
+            b"127.0.0.1" + struct.pack(">i", p) for p in ports
+        ]  # as every message has them
+        self._text = [f"127.0.0.1:{p}".encode() for p in ports]
+        self.found, self.answers, self.asked = [], 0, set()
+
+    def look(self, api, version, frame):
+        """Config values and records may name brokers: they are passed on as they are."""
+        self.answers += 1
+        self.asked.add((api, version))
+        data = bytes(frame[:2_000_000])
+        found = [r for r in self._fields if r in data]
+        if api not in ("DescribeConfigs", "Fetch"):
+            found += [t for t in self._text if t in data]
+        if found:
+            self.found.append(f"{api} v{version}: {found[0]!r}")
+
+    def take(self, other):
+        self.found += other.found
+        self.answers += other.answers
+
+
 class Bench:
     """The connections of one client: `fronts` through Shunt (bootstrap and every node), `old` and `new` direct."""
 
     def __init__(self, pair, report, shunt=None):
         self.pair, self.report, self.shunt = pair, report, shunt or pair.shunt
-        self.leaks, self.answers, self.opened, self.asked = [], 0, [], set()
-        ports = [*pair.old.ports, *pair.new.ports]
-        self._real = [b"127.0.0.1" + struct.pack(">i", p) for p in ports]
-        self._text = [f"127.0.0.1:{p}".encode() for p in ports]
-        self.old = {n: self._keep(Connection("127.0.0.1", pair.old.ports[n - 1])) for n in pair.old.ids}
-        self.new = {n: self._keep(Connection("127.0.0.1", pair.new.ports[n - 1])) for n in pair.new.ids}
+        self.leaks, self.opened = Leaks(pair), []
+        self.look = self.leaks.look
+        self.old = {
+            n: self._keep(Connection("127.0.0.1", pair.old.ports[n - 1])) for n in pair.old.ids
+        }
+        self.new = {
+            n: self._keep(Connection("127.0.0.1", pair.new.ports[n - 1])) for n in pair.new.ids
+        }
         first = self.connect()
-        self.offered = ranges(first.call("ApiVersions", 3, {"ClientSoftwareName": "wire", "ClientSoftwareVersion": "1"}))
+        self.offered = ranges(
+            first.call(
+                "ApiVersions", 3, {"ClientSoftwareName": "wire", "ClientSoftwareVersion": "1"}
+            )
+        )
         seen = first.call("Metadata", 9 if 9 in self.offered["Metadata"] else 8, {"Topics": None})
         self.addresses = {b["NodeId"]: (b["Host"], b["Port"]) for b in seen["Brokers"]}
         self.fronts = {"bootstrap": first}
@@ -79,22 +114,13 @@ class Bench:
 
     def connect(self, at=None, **options):
         """A connection through Shunt: to the bootstrap address or to one it showed."""
-        return self._keep(Connection(*(at or ("127.0.0.1", self.shunt.port)), seen=self.look, **options))
+        return self._keep(
+            Connection(*(at or ("127.0.0.1", self.shunt.port)), seen=self.look, **options)
+        )
 
     def close(self):
         for connection in self.opened:
             connection.close()
-
-    def look(self, api, version, frame):
-        """No host and port of a real broker, side by side, in any answer. Config values may name them: they pass."""
-        self.answers += 1
-        self.asked.add((api, version))
-        data = bytes(frame[:2_000_000])
-        found = [r for r in self._real if r in data]
-        if api not in ("DescribeConfigs", "Fetch"):
-            found += [t for t in self._text if t in data]
-        if found:
-            self.leaks.append(f"{api} v{version}: {found[0]!r}")
 
     def of(self, node):
         """The direct connection to the broker that a node id shown means."""
@@ -120,4 +146,7 @@ class Bench:
 
 def ranges(answer):
     """An ApiVersions answer as {name: range}."""
-    return {NAMES.get(a["ApiKey"], a["ApiKey"]): range(a["MinVersion"], a["MaxVersion"] + 1) for a in answer["ApiKeys"]}
+    return {
+        NAMES.get(a["ApiKey"], a["ApiKey"]): range(a["MinVersion"], a["MaxVersion"] + 1)
+        for a in answer["ApiKeys"]
+    }

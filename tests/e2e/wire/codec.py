@@ -109,7 +109,9 @@ class Field:
             return bytes(r.take(16))
         if self.type not in ("string", "bytes", "records"):
             return r.number(self.type)
-        size = r.varint() - 1 if flexible else r.number("int16" if self.type == "string" else "int32")
+        size = (
+            r.varint() - 1 if flexible else r.number("int16" if self.type == "string" else "int32")
+        )
         if size < 0:
             return None
         data = bytes(r.take(size))
@@ -186,8 +188,12 @@ class Message:
     def __init__(self, raw):
         structs = {s["name"]: s["fields"] for s in raw.get("commonStructs", [])}
         self.name, self.key = raw["name"], raw["apiKey"]
-        self.valid, self.flexible = versions(raw["validVersions"]), versions(raw.get("flexibleVersions"))
-        self.fields = [Field(f, structs) for f in raw.get("fields", [])]  # none: an API that is gone
+        self.valid, self.flexible = versions(raw["validVersions"]), versions(
+            raw.get("flexibleVersions")
+        )
+        self.fields = [
+            Field(f, structs) for f in raw.get("fields", [])
+        ]  # none: an API that is gone
 
     def encode(self, version, values):
         out = []

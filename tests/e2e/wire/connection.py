@@ -1,6 +1,6 @@
 """One connection that speaks raw Kafka: whole calls, or requests and answers by themselves; keeps every answer's bytes.
 
-    with Connection("127.0.0.1", 9092) as c: c.call("Metadata", 9, {"Topics": None})
+with Connection("127.0.0.1", 9092) as c: c.call("Metadata", 9, {"Topics": None})
 """
 
 import socket
@@ -14,10 +14,19 @@ class Closed(Exception):
 
 
 class Connection:
-    def __init__(self, host, port, client_id="wire", seconds=20, seen=None, receive_buffer=None):
+    def __init__(
+        self,
+        host,
+        port,
+        client_id="wire",
+        seconds=20,
+        seen=None,
+        receive_buffer=None,
+        family=socket.AF_INET,
+    ):
         """`seen(api, version, frame)` is called with every answer's bytes."""
         self.at, self.client_id, self.seen = (host, port), client_id, seen
-        self.socket = socket.socket()
+        self.socket = socket.socket(family)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(seconds)
@@ -37,7 +46,7 @@ class Connection:
     def frame(self, api, version, body, correlation):
         """A request as bytes; `body` may be bytes, for what no definition allows."""
         message = REQUESTS[api]
-        name = self.client_id and self.client_id.encode()
+        name = None if self.client_id is None else self.client_id.encode()
         head = struct.pack(">hhi", message.key, version, correlation)
         head += b"\xff\xff" if name is None else struct.pack(">h", len(name)) + name
         flexible = version in message.flexible

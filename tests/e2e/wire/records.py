@@ -73,7 +73,20 @@ def batch(values, producer_id=-1, epoch=-1, sequence=-1, timestamp=None, transac
     for i, value in enumerate(values):
         record = b"\0" + _zigzag(0) + _zigzag(i) + _zigzag(-1) + _zigzag(len(value)) + value + b"\0"
         records += _zigzag(len(record)) + record
-    tail = struct.pack(">hiqqqhii", 16 * transactional, len(values) - 1, now, now, producer_id, epoch, sequence, len(values)) + records
+    tail = (
+        struct.pack(
+            ">hiqqqhii",
+            16 * transactional,
+            len(values) - 1,
+            now,
+            now,
+            producer_id,
+            epoch,
+            sequence,
+            len(values),
+        )
+        + records
+    )
     return struct.pack(">qiibI", 0, len(tail) + 9, -1, 2, crc32c(tail)) + tail
 
 
@@ -87,7 +100,13 @@ def batches(data):
             return
         epoch, _, _ = struct.unpack_from(">ibI", data, at + 12)
         _, _, _, _, producer, _, _, count = struct.unpack_from(">hiqqqhii", data, at + 21)
-        yield {"base": base, "epoch": epoch, "producer": producer, "values": _values(data[at + 61 : end], count), "size": end - at}
+        yield {
+            "base": base,
+            "epoch": epoch,
+            "producer": producer,
+            "values": _values(data[at + 61 : end], count),
+            "size": end - at,
+        }
         at = end
 
 

@@ -1,0 +1,50 @@
+// Keeps a connection's batches of one partition on one road while its leader moves.
+//
+// Without a proxy all batches in flight go to the node the client believes in: when the leadership
+// has moved they all fail there, and the client sends them again in order. Routed by content alone, a
+// later batch would overtake an earlier one that the former leader is about to refuse, and the new
+// leader would see a gap (error 45) or, without producer ids, the wrong order (rules A4).
+//
+// So a partition stays with the node that was last used for it on this connection
+//  - while an earlier Produce to that node is unanswered, and
+//  - after that node refused one as no longer the leader, until the client has asked for Metadata:
+//    what comes before that was sent before the client knew.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "proxy/route/node.h"
+#include "proxy/wire/value.h"
+
+namespace shunt::route {
+
+class ProduceOrder {
+ public:
+  // One partition's state; stays where it is until release().
+  struct Road {
+    std::string key;
+    NodeKey node;
+    std::uint32_t unanswered = 0;
+    std::optional<std::uint64_t> refused_at;  // the client's count of Metadata requests then
+  };
+
+  // Where the partition is bound to go; nullopt: wherever its leader is. `metadata_asked`: how often
+  // this client has asked for Metadata so far.
+  std::optional<NodeKey> bound(std::string_view topic, const wire::Uuid& id, std::int32_t partition,
+                               std::uint64_t metadata_asked) const;
+  // A Produce that will be answered goes to `node`. The road is good until release().
+  Road* sent(std::string_view topic, const wire::Uuid& id, std::int32_t partition, NodeKey node);
+  // Its answer came; `refused`: the node said that it does not lead (all) the partitions.
+  void release(Road* road, bool refused, std::uint64_t metadata_asked);
+  bool empty() const { return roads_.empty(); }
+
+ private:
+  std::unordered_map<std::string, Road> roads_;  // only those that bind
+};
+
+}  // namespace shunt::route
