@@ -13,7 +13,8 @@ namespace shunt::net {
 using observe::CloseCause;
 
 namespace {
-constexpr wire::ApiKey fetch = 1, metadata = 3, find_coordinator = 10;
+constexpr wire::ApiKey fetch = 1, metadata = 3, find_coordinator = 10, join_group = 11,
+                       leave_group = 13, sync_group = 14;
 constexpr std::uint64_t answer_bytes_max = 0x7fffffff;  // an int32: answers have no other limit
 }  // namespace
 
@@ -85,7 +86,9 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
   const auto rest = data.subspan(wire::frame_prefix_bytes);
   switch (wire::parse_answer(*e.answer, e.version, rest, content, correlation, head)) {
     case wire::Parse::ok: break;
-    case wire::Parse::need_more: return std::nullopt;
+    case wire::Parse::need_more:
+      if (data.size() < world_.buffer.size()) return std::nullopt;
+      [[fallthrough]];  // a header that fills the buffer
     case wire::Parse::bad: return close(CloseCause::bad_answer, "not an answer header"), std::nullopt;
   }
   if (correlation != e.correlation) {
@@ -177,16 +180,20 @@ void Session::learn(Exchange& e, std::size_t part, route::NodeKey from, wire::By
   if (noticed.stale_coordinator) {
     for (const auto& key : e.keys) topology.forget_coordinator(e.coordinator, key);
   }
-  if (e.answer->api == fetch && noticed.fetch_session != 0) {
+  const auto api = e.answer->api;
+  if ((api == join_group || api == leave_group || api == sync_group) && access != nullptr) {
+    access->groups_changed();
+  }
+  if (api == fetch && noticed.fetch_session != 0) {
     fetch_session_ = noticed.fetch_session;
     fetch_session_at_ = from;
   }
   const char* problem = nullptr;
-  if (e.answer->api == metadata && !noticed.stale_leader) {
+  if (api == metadata && !noticed.stale_leader) {
     const auto value = wire::decode(*e.answer, e.version, body, problem);
     if (problem == nullptr) topology.take_metadata(value, false);  // its client may not see all
   }
-  if (e.answer->api == find_coordinator) {
+  if (api == find_coordinator) {
     const auto value = wire::decode(*e.answer, e.version, body, problem);
     const auto keep = [&](const wire::Value& v, std::string_view key) {
       if (v["ErrorCode"].number() != 0) return;

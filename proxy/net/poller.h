@@ -26,6 +26,7 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   void stop();
   void tick(Clock::time_point now);  // once a second
   void refresh_soon() override;
+  void groups_changed() override { last_groups_ = {}; }
   void find_coordinator(route::CoordinatorKind kind, const std::string& key,
                         std::function<void()> done) override;
 

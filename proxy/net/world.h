@@ -29,6 +29,8 @@ class ClusterAccess {
   virtual ~ClusterAccess() = default;
   // Reads the cluster's metadata again at once (limited to ten times a second).
   virtual void refresh_soon() = 0;
+  // A group's membership has changed: those who look in should see it within a second or two.
+  virtual void groups_changed() = 0;
   // Asks for a coordinator; it is in the topology when `done` is called, unless nobody could say.
   virtual void find_coordinator(route::CoordinatorKind kind, const std::string& key,
                                 std::function<void()> done) = 0;

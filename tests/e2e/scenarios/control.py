@@ -31,7 +31,8 @@ def run(pair, report):
         partitions=PARTITIONS,
     )  # fmt: skip
     client.wait("records flow", lambda c: len(c.events("polled")) > 10)
-    wait_for("the group to be seen", lambda: GROUP in pair.shunt.get("/groups")[1], 15)
+    # Shunt looks at groups every few seconds: wait until it has seen this one settle.
+    wait_for("the group to be seen stable", lambda: _state(pair) == "Stable", 15)
 
     def check(who, text, *problems):
         wrong = [p for p in problems if p]
@@ -90,3 +91,8 @@ def http_only(shunt, check):
     check("http", "/metrics", [m for m in METRICS.split() if f"\nshunt_{m}" not in f"\n{text}"])
     status, _ = shunt.get("/nothing")
     check("http", "an unknown path is 404", status != 404 and status)
+
+
+def _state(pair):
+    groups = json.loads(pair.shunt.get("/groups")[1])["groups"]
+    return next((g["state"] for g in groups if g["group"] == GROUP), None)

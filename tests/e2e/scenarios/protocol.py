@@ -26,6 +26,7 @@ PARTS = [
 
 def prepare(pair):
     create_topics(pair.old, ["wire-a", "wire-b"], 6)
+    protocol_flow.prepare(pair.old)
 
 
 def sharp(bench):

@@ -6,14 +6,18 @@ from pathlib import Path
 
 from operate import create_topics
 from protocol_identity import own_shunt
-from protocol_leaders import ANSWER, Leaders
+from protocol_leaders import ANSWER
 from wire.bench import flat, short
 from wire.connection import Closed, Connection
 from wire.records import batch, batches, bulk
 
 MIB = 1 << 20
 LARGE, SMALL, ORDER = "wire-large", "wire-small", "wire-order"
-LIMIT = 64 * MIB
+
+
+def prepare(cluster):
+    create_topics(cluster, [LARGE], 4, {"max.message.bytes": str(31 * MIB)})
+    create_topics(cluster, [SMALL, ORDER], 4)
 
 
 class Log:
@@ -69,8 +73,6 @@ def resident_kib(shunt):
 
 
 def run(bench):
-    create_topics(bench.pair.old, [LARGE], 4, {"max.message.bytes": str(31 * MIB)})
-    create_topics(bench.pair.old, [SMALL, ORDER], 4)
     for what, body in (
         ("pipeline", pipeline),
         ("acks=0", no_acks),
