@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -140,6 +141,11 @@ class Process {
 }  // namespace
 
 int run(const Config& config, const std::string& version) {
+  // Large answers that had to be held whole go back to the system at once; by default glibc would
+  // learn from the first ones to keep tens of megabytes.
+  constexpr int returned_bytes_min = 256 * 1024;
+  mallopt(M_MMAP_THRESHOLD, returned_bytes_min);
+  mallopt(M_TRIM_THRESHOLD, returned_bytes_min);
   log::setup(config.level, config.format);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGHUP, SIG_IGN);  // reads secrets again, once there are any

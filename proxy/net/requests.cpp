@@ -20,13 +20,16 @@ constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3, find_coordinator = 
 // A split Fetch is answered when all sides have answered: none may sit on a long poll.
 constexpr std::int32_t split_fetch_wait_ms_max = 100;
 
-void patch_split_fetch(const wire::Parts& parts, std::span<std::byte> body) {
+void patch_split_fetch(const wire::Parts& parts, std::size_t nodes, std::span<std::byte> body) {
   const auto set = [&](Role role, std::int32_t most) {
     const auto& f = parts.top(role);
     if (f.present && f.number > most) wire::store(body.data() + f.at, most);
   };
   set(Role::max_wait_ms, split_fetch_wait_ms_max);
-  set(Role::max_bytes, static_cast<std::int32_t>(split_fetch_bytes_max));
+  // All sides together stay within what the client asked for (KIP-74: a first batch always passes).
+  const auto asked = parts.top(Role::max_bytes).number / static_cast<std::int64_t>(nodes);
+  set(Role::max_bytes, static_cast<std::int32_t>(
+                           std::clamp<std::int64_t>(asked, 1, split_fetch_bytes_max)));
   // Sessionless (KIP-227: epoch -1): no broker may keep a session that covers only a part.
   if (const auto& e = parts.top(Role::session_epoch); e.present) {
     wire::store(body.data() + e.at, std::int32_t{-1});
@@ -217,7 +220,7 @@ void Session::remember_keys(Exchange& e, const wire::Message& m, const wire::Par
   e.coordinator = m.route == Route::group ? route::CoordinatorKind::group
                                           : route::CoordinatorKind::transaction;
   const auto role = m.route == Route::group ? Role::group_id : Role::transactional_id;
-  if (parts.top(role).number > 0) e.keys.emplace_back(parts.top(role).text);
+  if (parts.top(role).present && parts.top(role).number >= 0) e.keys.emplace_back(parts.top(role).text);
   for (const auto& l : parts.leaves()) e.keys.emplace_back(l.name);
 }
 
@@ -287,7 +290,7 @@ void Session::split(const wire::RequestHeader& h, const wire::Message& m,
   for (std::uint32_t i = 0; i < d.nodes.size(); ++i) {
     std::vector<std::byte> out(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(head));
     world_.parts.append_selected(d.chosen, i, out);
-    if (h.api == fetch) patch_split_fetch(world_.parts, std::span(out).subspan(head));
+    if (h.api == fetch) patch_split_fetch(world_.parts, d.nodes.size(), std::span(out).subspan(head));
     world_.edits.clear();
     route::translate_request(m, h.version, wire::Bytes(out).subspan(head), d.nodes[i].cluster,
                              world_.edits);
@@ -351,76 +354,6 @@ void Session::answer_with(const wire::RequestHeader& h, wire::Version version,
   wire::seal(e.frame);
   e.ready = true;
   advance();
-}
-
-void Session::begin_stream(const wire::RequestHeader& h, wire::Bytes content_head,
-                           std::uint64_t body) {
-  upload_ = std::make_unique<Upload>(h, content_head, body);
-  upload_->header = h;
-  upload_->header.client_id = {};
-  ++apis_[{h.api, h.version}];
-}
-
-// Passes a large Produce on, one request per partition, as it arrives.
-std::optional<std::size_t> Session::stream_produce(std::span<std::byte> data) {
-  Upload& u = *upload_;
-  const auto start = u.cut.position();
-  for (;;) {
-    const auto used = u.cut.position() - start;
-    if (unsent_to_brokers() > 0) return used > 0 ? std::optional(used) : std::nullopt;
-    const auto step = u.cut.next(data.subspan(used));
-    using Kind = route::ProduceStream::Kind;
-    switch (step.kind) {
-      case Kind::need_more: {
-        const auto taken = u.cut.position() - start;
-        return taken > 0 ? std::optional(taken) : std::nullopt;
-      }
-      case Kind::bad: return close(CloseCause::bad_request, u.cut.error()), std::nullopt;
-      case Kind::begin: {
-        const auto node = route::leader_of(world_.view(), u.cut.topic(), u.cut.topic_id(),
-                                           u.cut.partition(), origin(produce));
-        if (!node) return close(CloseCause::link_refused, "no broker of the old cluster is known"), std::nullopt;
-        link_to(*node);
-        u.link = links_[*node];
-        if (u.cut.acks() != 0) {
-          if (u.exchange == nullptr) {
-            u.exchange = &expect(u.header, *wire::request(produce));
-            u.exchange->complete = false;
-          }
-          u.exchange->parts.emplace_back();
-          ++u.exchange->parts_left;
-          u.link->awaited.push_back({u.exchange, u.exchange->parts.size() - 1});
-          u.exchange->roads.push_back(
-              {u.exchange->parts.size() - 1,
-               order_.sent(u.cut.topic(), u.cut.topic_id(), u.cut.partition(), *node)});
-        } else {
-          u.link->sent_unanswered = true;
-        }
-        u.link->send(step.bytes);
-        break;
-      }
-      case Kind::chunk:
-      case Kind::end:
-        u.link->send(step.bytes);
-        world_.metrics.moved(observe::Direction::to_cluster, u.link->node().cluster,
-                             step.bytes.size());
-        break;
-      case Kind::done: {
-        const auto total = u.cut.position() - start;
-        Exchange* e = u.exchange;
-        upload_.reset();
-        if (e != nullptr) {
-          e->complete = true;
-          if (e->parts_left == 0) {
-            merge_parts(*e);
-            advance();
-          }
-        }
-        return total;
-      }
-    }
-    if (closed_) return std::nullopt;
-  }
 }
 
 }  // namespace shunt::net

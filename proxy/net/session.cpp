@@ -157,8 +157,9 @@ void Session::resume() {
 void Session::finish_if_done() {
   if (closed_ || unsent_to_brokers() > 0 || resolving_) return;
   if (ended_) {
-    const bool clean = queue_.empty() && idle_between_frames();
-    return close(clean ? CloseCause::client_closed : CloseCause::client_reset);
+    // Half closed: it is still owed its answers, as a broker would give them.
+    if (!queue_.empty() || !client_out_.empty()) return;
+    return close(idle_between_frames() ? CloseCause::client_closed : CloseCause::client_reset);
   }
   if (draining_ && queue_.empty() && client_out_.empty() && collect_bytes_ == 0 && !upload_) {
     close(CloseCause::drain);
@@ -228,7 +229,7 @@ void Session::link_failed(const std::shared_ptr<Link>& link, const std::string& 
 // the leader, coordinator or controller says so in its own words (NOT_LEADER_OR_FOLLOWER and its like),
 // and the client looks for the right one, as it would after a refused connection.
 bool Session::move_to_another(const std::shared_ptr<Link>& link) {
-  if (link->sent_unanswered || (upload_ && upload_->link == link)) return false;
+  if (link->sent_unanswered) return false;  // acks=0 is for this broker alone
   tried_.insert(link->node());
   for (const auto& [id, broker] : world_.topology(link->node().cluster).brokers()) {
     const route::NodeKey other{link->node().cluster, id};
@@ -237,6 +238,7 @@ bool Session::move_to_another(const std::shared_ptr<Link>& link) {
     Link& to = link_to(other);
     to.awaited.insert(to.awaited.end(), link->awaited.begin(), link->awaited.end());
     to.send(bytes);
+    if (upload_ && upload_->link == link) upload_->link = links_[other];
     link->close();
     --world_.metrics.links[static_cast<std::size_t>(other.cluster)];
     links_.erase(link->node());

@@ -1,6 +1,7 @@
 // One client connection: its requests in, its links, its answers out in request order.
 //
 // requests.cpp  frames in, decisions carried out    answers.cpp  answers in, translated, in order out
+// uploads.cpp   a large Produce, in parts
 // session.cpp   life: opening, blocking and resuming, deadlines, the closing line
 #pragma once
 
@@ -73,6 +74,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   Exchange& expect(const wire::RequestHeader& h, const wire::Message& m);
   void remember_keys(Exchange& e, const wire::Message& m, const wire::Parts& parts);
   Link& link_to(route::NodeKey node);
+
+  // uploads.cpp
   std::optional<std::size_t> stream_produce(std::span<std::byte> data);
   void begin_stream(const wire::RequestHeader& h, wire::Bytes content_head, std::uint64_t body);
 

@@ -92,9 +92,12 @@ class Decision {
 
   void leader() {
     constexpr wire::ApiKey fetch = 1;
-    // An incremental Fetch names only what changed: it belongs to the node that holds its session.
+    // An incremental Fetch (epoch above 0) names only what changed, and one without partitions only
+    // ends its session: both belong to the node that holds it. A full one says all it wants.
+    const bool incremental =
+        parts_.top(Role::session_epoch).number > 0 || parts_.leaf_count() == 0;
     if (const auto& session = parts_.top(Role::session_id);
-        request_.api == fetch && session.present && session.number != 0) {
+        request_.api == fetch && session.present && session.number != 0 && incremental) {
       const bool ours = origin_.fetch_session == session.number && origin_.fetch_session_at &&
                         alive(*origin_.fetch_session_at);
       return to(ours ? origin_.fetch_session_at : fallback());
@@ -123,7 +126,7 @@ class Decision {
       return each([&](const Leaf& l) { return coordinator_of(kind, l.name); });
     }
     const wire::Found& key = parts_.top(role);
-    if (!key.present || key.number <= 0) return anyone();  // InitProducerId without transactions
+    if (!key.present || key.number < 0) return anyone();  // InitProducerId without transactions
     if (const auto n = coordinator_of(kind, key.text)) to(n);
   }
 
@@ -133,9 +136,9 @@ class Decision {
     if (const auto id = t->coordinator(kind, key); id && alive({home, *id})) {
       return NodeKey{home, *id};
     }
-    // A broker says best what is wrong with a key that is empty or was not found.
+    // A broker says best what is wrong with a key that was not found.
     const auto& lost = origin_.unresolved;
-    if (key.empty() || std::ranges::find(lost, key) != lost.end()) return fallback();
+    if (std::ranges::find(lost, key) != lost.end()) return fallback();
     out_.act = Act::resolve;
     out_.kind = kind;
     out_.key = key;

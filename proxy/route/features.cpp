@@ -55,9 +55,11 @@ Features Features::intersect(const Features& other) const {
   return f;
 }
 
-void Features::put(wire::Struct& answer) const {
-  if (!supported_.empty()) {
-    answer.set("SupportedFeatures", write(supported_, "MinVersion", "MaxVersion"));
+void Features::put(wire::Struct& answer, wire::Version version) const {
+  auto supported = supported_;
+  if (version < 4) std::erase_if(supported, [](const auto& f) { return f.second.min == 0; });
+  if (!supported.empty()) {
+    answer.set("SupportedFeatures", write(supported, "MinVersion", "MaxVersion"));
   }
   if (epoch_ < 0) return;
   answer.set("FinalizedFeaturesEpoch", epoch_);

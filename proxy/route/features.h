@@ -20,8 +20,9 @@ class Features {
   // What both have: supported ranges overlap, finalized levels are the lower ones. The epoch is this
   // one's.
   Features intersect(const Features& other) const;
-  // Adds the fields of an ApiVersions answer, if there is anything to show.
-  void put(wire::Struct& answer) const;
+  // Adds the fields of an ApiVersions answer of `version`, if there is anything to show. Below v4 a
+  // supported feature whose minimum is 0 is left out, as brokers do (KAFKA-17011).
+  void put(wire::Struct& answer, wire::Version version) const;
   bool operator==(const Features&) const = default;
 
  private:

@@ -10,15 +10,16 @@ using wire::Value;
 
 Value answer_api_versions(const Value& request, wire::Version version, const Versions& versions,
                           const std::string& cluster_id, std::optional<NodeKey> addressed) {
-  if (version < 5) return versions.answer(error_none);
+  if (version < 5) return versions.answer(error_none, version);
   // Only a client that names both is held to them (KIP-1242).
   const auto claimed = request["NodeId"].number();
   const auto cluster = request["ClusterId"].text();
-  if (request["ClusterId"].null() || claimed < 0) return versions.answer(error_none);
+  if (request["ClusterId"].null() || claimed < 0) return versions.answer(error_none, version);
   const bool other_cluster = !cluster_id.empty() && cluster != cluster_id;
   const bool other_node =
       addressed && static_cast<std::int32_t>(shown(addressed->cluster, addressed->id)) != claimed;
-  return versions.answer(other_cluster || other_node ? error_rebootstrap_required : error_none);
+  return versions.answer(other_cluster || other_node ? error_rebootstrap_required : error_none,
+                         version);
 }
 
 Value answer_telemetry(wire::ApiKey api, const Value& request, const wire::Uuid& fresh_id) {

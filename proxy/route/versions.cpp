@@ -81,7 +81,7 @@ Features Versions::features() const {
   return new_has ? old_has->intersect(*new_has) : *old_has;
 }
 
-wire::Value Versions::answer(int error) const {
+wire::Value Versions::answer(int error, wire::Version version) const {
   wire::Array apis;
   for (wire::ApiKey api = 0; api < api_key_max; ++api) {
     const auto v = offered_.of(api);
@@ -91,7 +91,7 @@ wire::Value Versions::answer(int error) const {
   }
   // ZkMigrationReady is for controllers: not set.
   wire::Struct body{{"ErrorCode", error}, {"ApiKeys", std::move(apis)}, {"ThrottleTimeMs", 0}};
-  if (error == 0) features().put(body);
+  if (error == 0) features().put(body, version);
   return body;
 }
 

@@ -92,8 +92,8 @@ Array named(const std::string& list, const char* topic, const char* partitions, 
 Value produce_of(const std::string& list) {
   return Struct{{"Acks", -1}, {"TopicData", named(list, "Name", "PartitionData", "Index")}};
 }
-Value fetch_of(const std::string& list, int session = 0, const char* rack = "") {
-  return Struct{{"SessionId", session}, {"RackId", rack},
+Value fetch_of(const std::string& list, int session = 0, const char* rack = "", int epoch = 3) {
+  return Struct{{"SessionId", session}, {"SessionEpoch", session == 0 ? 0 : epoch}, {"RackId", rack},
                 {"Topics", named(list, "Topic", "Partitions", "Partition")}};
 }
 Value resources(std::vector<std::pair<int, const char*>> list) {
@@ -150,15 +150,15 @@ TEST_CASE("dispatch: one broker answers", "[dispatch]") {
       {"fetch: no rack, at a follower", fetch, 11, fetch_of("t0"), at(old_node(2)), old_node(1)},
       {"fetch: a session, where it is held", fetch, 11, fetch_of("", 7), at(old_node(1), 7, old_node(3)), old_node(3)},
       {"fetch: a session, whatever it names", fetch, 11, fetch_of("t0", 7), at(old_node(2), 7, old_node(3)), old_node(3)},
+      {"fetch: a full one that ends a session goes by content", fetch, 11, fetch_of("t0", 7, "", 0), at(old_node(2), 7, old_node(3)), old_node(1)},
+      {"fetch: ends a session, names nothing", fetch, 11, fetch_of("", 7, "", -1), at(old_node(2), 7, old_node(3)), old_node(3)},
       {"fetch: not the session we saw", fetch, 11, fetch_of("", 8), at(old_node(2), 7, old_node(3)), old_node(2)},
       {"fetch: a session at a node that is gone", fetch, 11, fetch_of("", 7), at(old_node(2), 7, old_node(9)), old_node(2)},
       {"fetch: a session nobody saw", fetch, 11, fetch_of("", 7), at(old_node(3)), old_node(3)},
       {"group", heartbeat, 3, group("g2"), at(old_node(1)), old_node(2)},
-      {"group: empty id", heartbeat, 3, group(""), at(old_node(3)), old_node(3), true},
       {"group: not found, any broker says why", heartbeat, 3, group("g3"), lost(g3_lost), old_node(2)},
       {"groups: of one coordinator", describe_groups, 4, groups({"g1", "g1"}), at({}), old_node(1)},
       {"groups: none named", describe_groups, 4, groups({}), at(old_node(3)), old_node(3), true},
-      {"groups: one empty id", describe_groups, 4, groups({""}), at(old_node(3)), old_node(3)},
       {"groups: none of two found", describe_groups, 4, groups({"g3", "g4"}), lost(g3_g4_lost), old_node(2)},
       {"group: offsets of one, before batches", offset_fetch, 5, group("g2"), at({}), old_node(2)},
       {"group of a transaction", txn_offset_commit, 2, Struct{{"TransactionalId", "x"}, {"GroupId", "g1"}}, at({}), old_node(1)},
@@ -252,6 +252,8 @@ TEST_CASE("dispatch: a coordinator must be found first", "[dispatch]") {
        CoordinatorKind::group, "g4"},
       {"of a transaction: no group of that name", init_producer_id, 1, Struct{{"TransactionalId", "g1"}},
        at({}), CoordinatorKind::transaction, "g1"},
+      {"of the group without a name", heartbeat, 3, group(""), at(old_node(3)), CoordinatorKind::group, ""},
+      {"of such a group in a list", describe_groups, 4, groups({""}), at(old_node(3)), CoordinatorKind::group, ""},
       {"of transactions", describe_transactions, 0, Struct{{"TransactionalIds", Array{"x", "z"}}}, at({}),
        CoordinatorKind::transaction, "z"},
   };
