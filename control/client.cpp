@@ -6,12 +6,12 @@
 #include <cstring>
 #include <limits>
 
-#include <boost/asio/buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
 
 #include "control/file.h"
 
@@ -34,8 +34,8 @@ struct Connection {
       failure = {"timed_out", "no answer within --timeout; the daemon goes on", path,
                  "ask again, or wait longer"};
     else
-      failure = {"unreachable", std::string("the daemon cannot be reached: ") +
-                     std::strerror(error), path,
+      failure = {"unreachable",
+                 std::string("the daemon cannot be reached: ") + std::strerror(error), path,
                  error == EACCES
                      ? "be root, the daemon's user or in control.group"
                      : "start it (shunt run -c FILE), or name its control.socket with --socket"};
@@ -112,11 +112,11 @@ std::optional<CallAnswer> call(const std::string& socket, const std::string& met
                                const std::string& target, const std::string& body,
                                Deadline deadline, Failure& failure) {
   Connection c{socket, deadline, failure};
-  std::string request = method + ' ' + target + " HTTP/1.1\r\nHost: localhost\r\n" +
-                        "Connection: close\r\n";
+  std::string request =
+      method + ' ' + target + " HTTP/1.1\r\nHost: localhost\r\n" + "Connection: close\r\n";
   if (!body.empty() || method == "POST")
-    request += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
-               "\r\n";
+    request +=
+        "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
   request += "\r\n" + body;
   CallAnswer out;
   if (!c.open() || !c.send(request) || !c.receive(out)) return std::nullopt;

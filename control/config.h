@@ -28,7 +28,10 @@ struct ClusterSasl {
   std::string username, password_file, token_file;
   bool replay_plain = false;
 };
-struct ClusterAccess { ClusterTls tls; ClusterSasl sasl; };
+struct ClusterAccess {
+  ClusterTls tls;
+  ClusterSasl sasl;
+};
 
 enum class ClientAuth : std::uint8_t { none, request, require };
 struct ListenTls {
@@ -48,10 +51,10 @@ constexpr std::chrono::milliseconds hold_limit_max = std::chrono::seconds(9);  /
 
 struct Config {
   std::string file;
-  net::Settings net;                       // what the data path needs
+  net::Settings net;  // what the data path needs
   ClusterAccess old_access, new_access;
   ListenTls tls;
-  std::string socket, group;               // group empty: none
+  std::string socket, group;  // group empty: none
   std::optional<route::Endpoint> http = route::Endpoint{"127.0.0.1", 9644};
   std::string journal;
   Move move;

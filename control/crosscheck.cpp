@@ -25,9 +25,9 @@ void check_not_ourselves(Document& doc, const Config& c, std::string_view key,
                          const std::vector<route::Endpoint>& bootstrap) {
   if (!c.net.plain) return;
   for (const auto& e : bootstrap) {
-    const bool ours = e.port == c.net.plain->port &&
-                      (e.host == c.net.plain->host ||
-                       (is_loopback(e.host) && is_loopback(c.net.plain->host)));
+    const bool ours =
+        e.port == c.net.plain->port &&
+        (e.host == c.net.plain->host || (is_loopback(e.host) && is_loopback(c.net.plain->host)));
     if (ours)
       doc.add(key, endpoint_text(e) + " is Shunt's own listener (listen.plain)",
               "the brokers' own addresses");
@@ -53,11 +53,10 @@ void check_address_mode(Document& doc, const Config& c) {
   if (net.advertise_port_first == 0)
     doc.add("listen.advertise.ports", "missing",
             "FIRST-LAST such as 19092-19099, one port per node of both clusters");
-  const auto check_listener = [&](const std::optional<route::Endpoint>& listener,
-                                  const char* key) {
+  const auto check_listener = [&](const std::optional<route::Endpoint>& listener, const char* key) {
     if (!listener) return;
-    const bool holds = net.advertise_port_first <= listener->port &&
-                       listener->port <= net.advertise_port_last;
+    const bool holds =
+        net.advertise_port_first <= listener->port && listener->port <= net.advertise_port_last;
     if (!holds) return;
     const auto port = std::to_string(listener->port);
     if (listener->host == net.advertise_host)
@@ -86,8 +85,7 @@ void check_control(Document& doc, const Config& c) {
   if (c.http && c.tls.on() && c.http->port == c.tls.address->port)
     doc.add("control.http", "the port of listen.tls, which takes all of 127.0.0.0/8",
             "another port");
-  if (c.socket.empty())
-    doc.add("control.socket", "none, and shuntctl needs it", "a path");
+  if (c.socket.empty()) doc.add("control.socket", "none, and shuntctl needs it", "a path");
   if (c.socket.size() > socket_path_max)
     doc.add("control.socket",
             "the path has " + std::to_string(c.socket.size()) + " bytes: " + c.socket,
@@ -98,8 +96,8 @@ void check_control(Document& doc, const Config& c) {
 void check_cluster_access(Document& doc, const std::string& key, const ClusterAccess& a) {
   if (a.tls.certificate.empty() != a.tls.key.empty())
     doc.add(key + ".tls", "certificate and key go together", "both, or none of them");
-  const bool scram = a.sasl.mechanism == Sasl::scram_sha_256 ||
-                     a.sasl.mechanism == Sasl::scram_sha_512;
+  const bool scram =
+      a.sasl.mechanism == Sasl::scram_sha_256 || a.sasl.mechanism == Sasl::scram_sha_512;
   if (scram || (a.sasl.mechanism == Sasl::plain && !a.sasl.replay_plain)) {
     if (a.sasl.username.empty()) doc.add(key + ".sasl.username", "missing", "the user's name");
     if (a.sasl.password_file.empty())
@@ -137,8 +135,10 @@ void cross_check(Document& doc, const Config& c) {
   if (!c.net.plain && !c.tls.on())
     doc.add("listen.plain", "off, and listen.tls is off too: no client could connect",
             "one listener");
-  if (c.net.advertise == net::Advertise::loopback) check_loopback_mode(doc, c);
-  else check_address_mode(doc, c);
+  if (c.net.advertise == net::Advertise::loopback)
+    check_loopback_mode(doc, c);
+  else
+    check_address_mode(doc, c);
   check_listen_tls(doc, c.tls);
   check_control(doc, c);
   if (c.net.limits.before_auth_frame_bytes_max > c.net.limits.frame_bytes_max)

@@ -57,8 +57,7 @@ std::string show_status(const json::object& s, const std::string& not_ready, boo
   const bool ready = cell(s, "ready") == "yes";
   std::string out = "shunt " + cell(s, "version") + "  " +
                     bold(ready ? "ready" : "not ready", color, ready ? "32" : "31") + "  up " +
-                    age(number(s, "uptime_ms")) + "  " + cell(s, "connections") +
-                    " connections\n";
+                    age(number(s, "uptime_ms")) + "  " + cell(s, "connections") + " connections\n";
   if (!ready && !not_ready.empty()) out += "why: " + not_ready + '\n';
   out += '\n' + clusters(s, color);
   if (!list(s, "topics").empty()) out += '\n' + show_topics(s, color);

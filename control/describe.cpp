@@ -16,8 +16,9 @@ std::string word(const std::vector<std::pair<std::string_view, T>>& words, T val
 // A YAML double-quoted scalar where a plain one could be misread.
 std::string scalar(const std::string& text) {
   if (text.empty()) return "none";
-  const bool plain = text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                            "0123456789/._-") == std::string::npos;
+  const bool plain = text.find_first_not_of(
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                         "0123456789/._-") == std::string::npos;
   if (plain) return text;
   std::string out = "\"";
   for (const char c : text) {
@@ -52,10 +53,11 @@ std::string listen(const Config& c) {
   if (c.net.advertise_port_first != 0)
     ports = std::to_string(c.net.advertise_port_first) + '-' +
             std::to_string(c.net.advertise_port_last);
-  return "listen:\n  plain: " + address(c.net.plain) + "\n  tls: { address: " +
-         address(c.tls.address) + ", certificate: " + scalar(c.tls.certificate) +
-         ", key: " + scalar(c.tls.key) + ", mint_ca: " + scalar(c.tls.mint_ca) +
-         ", mint_key: " + scalar(c.tls.mint_key) + ", client_ca: " + scalar(c.tls.client_ca) +
+  return "listen:\n  plain: " + address(c.net.plain) +
+         "\n  tls: { address: " + address(c.tls.address) +
+         ", certificate: " + scalar(c.tls.certificate) + ", key: " + scalar(c.tls.key) +
+         ", mint_ca: " + scalar(c.tls.mint_ca) + ", mint_key: " + scalar(c.tls.mint_key) +
+         ", client_ca: " + scalar(c.tls.client_ca) +
          ", client_auth: " + word(client_auth_words(), c.tls.client_auth) + " }\n" +
          "  advertise: { mode: " + word(advertise_words(), c.net.advertise) +
          ", host: " + scalar(c.net.advertise_host) + ", ports: " + ports + " }\n";
@@ -74,8 +76,10 @@ std::string limits(const net::Limits& l) {
 
 std::string describe(const Config& c) {
   std::string out = "clusters:\n" + cluster("old", c.net.old_cluster, c.old_access);
-  if (c.net.new_cluster) out += cluster("new", *c.net.new_cluster, c.new_access);
-  else out += "  # no `new`: passage only, nothing can be moved\n";
+  if (c.net.new_cluster)
+    out += cluster("new", *c.net.new_cluster, c.new_access);
+  else
+    out += "  # no `new`: passage only, nothing can be moved\n";
   out += listen(c);
   out += "control: { socket: " + scalar(c.socket) + ", group: " + scalar(c.group) +
          ", http: " + address(c.http) + " }\n";

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <set>
 
+#include <sys/stat.h>
+#include <unistd.h>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
@@ -14,8 +16,6 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "control/socket.h"
 #include "control/units.h"
@@ -32,7 +32,7 @@ using Protocol = asio::generic::stream_protocol;
 using Acceptor = asio::basic_socket_acceptor<Protocol>;
 using Stream = beast::basic_stream<Protocol>;
 
-constexpr std::size_t sessions_max = 64;        // per listener
+constexpr std::size_t sessions_max = 64;  // per listener
 constexpr std::size_t body_bytes_max = 65536;
 constexpr std::size_t head_bytes_max = 8192;
 constexpr auto progress_max = std::chrono::seconds(30);
@@ -58,7 +58,7 @@ struct HttpServer::State {
   ApiSources sources;
   Listener socket, tcp;
   std::set<Session*> sessions;
-  std::string path;      // of the Unix socket, to remove it
+  std::string path;  // of the Unix socket, to remove it
   ino_t inode = 0;
   std::uint16_t port = 0;
 };
@@ -83,10 +83,9 @@ class HttpServer::State::Session : public std::enable_shared_from_this<Session> 
     parser_->body_limit(body_bytes_max);
     parser_->header_limit(head_bytes_max);
     stream_.expires_after(progress_max);
-    http::async_read(stream_, buffer_, *parser_,
-                     [self = shared_from_this()](beast::error_code ec, std::size_t) {
-                       self->on_read(ec);
-                     });
+    http::async_read(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](beast::error_code ec, std::size_t) { self->on_read(ec); });
   }
 
  private:
@@ -107,9 +106,9 @@ class HttpServer::State::Session : public std::enable_shared_from_this<Session> 
       return error_answer(403, {"forbidden", "this user may not use the control socket",
                                 state_->path, "be root, the daemon's user or in control.group"});
     if (!from_.on_socket && !local_name(r[http::field::host]))
-      return error_answer(403, {"forbidden", "the Host header names another machine",
-                                std::string(r[http::field::host]),
-                                "use 127.0.0.1, [::1] or localhost"});
+      return error_answer(403,
+                          {"forbidden", "the Host header names another machine",
+                           std::string(r[http::field::host]), "use 127.0.0.1, [::1] or localhost"});
     ApiRequest request{std::string(r.method_string()), std::string(r.target()), from_.on_socket};
     return answer(request, state_->sources);
   }
@@ -181,7 +180,7 @@ bool HttpServer::listen_socket(const std::string& path, const std::string& group
   }
   File file = listen_unix(path, listener.group, failure);
   if (!file) return false;
-  struct stat st{};
+  struct stat st {};
   if (::stat(path.c_str(), &st) == 0) state_->inode = st.st_ino;
   state_->path = path;
   listener.acceptor.assign(Protocol(AF_UNIX, 0), file.release());
@@ -208,7 +207,7 @@ void HttpServer::close() {
     listener->wait.cancel();
   }
   for (auto* session : state_->sessions) session->close();
-  struct stat st{};
+  struct stat st {};
   // Only ours: another daemon may have put its own there.
   if (!state_->path.empty() && ::lstat(state_->path.c_str(), &st) == 0 &&
       st.st_ino == state_->inode)

@@ -11,7 +11,9 @@
 #include "control/routes.h"
 #include "proxy/route/node.h"
 
-namespace boost::asio { class io_context; }
+namespace boost::asio {
+class io_context;
+}
 
 namespace shunt::control {
 

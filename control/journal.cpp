@@ -4,8 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include <boost/json/serialize.hpp>
 #include <unistd.h>
+#include <boost/json/serialize.hpp>
 
 #include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
@@ -70,7 +70,9 @@ bool Journal::replay(Failure& failure) {
   if (!file_) return unusable(why);
   size_ = found.good_bytes;
   if (found.end == Scan::End::torn) {
-    log::warn("journal.torn", {{"file", path}, {"byte", size_}, {"cut_bytes", bytes.size() - size_},
+    log::warn("journal.torn", {{"file", path},
+                               {"byte", size_},
+                               {"cut_bytes", bytes.size() - size_},
                                {"why", found.problem}});
     if (::ftruncate(file_.fd(), static_cast<off_t>(size_)) != 0 || ::fsync(file_.fd()) != 0)
       return unusable(path + ": " + std::strerror(errno));
@@ -153,8 +155,10 @@ bool Journal::append(json::object record, Durable durable) {
 bool Journal::flush() {
   if (snapshot_wanted_) {
     std::string why;
-    if (start_file(true, why)) write_works();
-    else write_failed(why);
+    if (start_file(true, why))
+      write_works();
+    else
+      write_failed(why);
     return !snapshot_wanted_;
   }
   if (pending_.empty()) return true;
@@ -182,7 +186,8 @@ bool Journal::write(std::string_view bytes, Durable durable) {
 
 void Journal::write_failed(const std::string& why) {
   if (!failing_)
-    log::error("journal.failed", {{"why", why}, {"effect", "traffic goes on, moves are refused"},
+    log::error("journal.failed", {{"why", why},
+                                  {"effect", "traffic goes on, moves are refused"},
                                   {"next", "make room; it is tried again every second"}});
   failing_ = true;
 }
@@ -197,8 +202,10 @@ void Journal::tend() {
   const std::uint64_t due = std::max(limits_.file_bytes_max, 2 * snapshot_size_);
   if (size_ > due) {
     std::string why;
-    if (start_file(true, why)) write_works();
-    else write_failed(why);
+    if (start_file(true, why))
+      write_works();
+    else
+      write_failed(why);
     return;
   }
   flush();

@@ -27,13 +27,13 @@ enum class Durable : bool { no, yes };  // yes: on disk (fdatasync) before appen
 class Journal final : public net::Memory {
  public:
   struct Limits {
-    std::uint64_t file_bytes_max = 16 << 20;    // then a snapshot begins a new file
-    std::size_t pending_bytes_max = 4 << 20;    // not yet written; above, a snapshot replaces them
+    std::uint64_t file_bytes_max = 16 << 20;  // then a snapshot begins a new file
+    std::size_t pending_bytes_max = 4 << 20;  // not yet written; above, a snapshot replaces them
   };
   struct Opened {
     std::unique_ptr<Journal> journal;  // null: failure
     net::Remembered remembered;
-    Failure failure;                   // names the key, or file and byte
+    Failure failure;  // names the key, or file and byte
   };
   // Makes and locks the folder, reads the records back, cuts a torn tail (with a warning).
   static Opened open(const std::string& folder) { return open(folder, Limits()); }
@@ -69,10 +69,10 @@ class Journal final : public net::Memory {
   std::string folder_;
   Limits limits_;
   File lock_, file_;
-  std::uint32_t number_ = 0;      // of file_
-  std::uint64_t size_ = 0;        // whole records in file_
+  std::uint32_t number_ = 0;  // of file_
+  std::uint64_t size_ = 0;    // whole records in file_
   std::uint64_t snapshot_size_ = 0;
-  std::string pending_;           // framed records to write again
+  std::string pending_;  // framed records to write again
   bool failing_ = false;
   bool snapshot_wanted_ = false;  // the file lacks something that only a snapshot can add
   net::Remembered state_;         // the same as if the journal were read back now

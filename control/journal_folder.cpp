@@ -39,7 +39,7 @@ bool make_folder(const std::string& folder, Failure& failure) {
     failure = about_folder(folder, std::string("cannot be made: ") + std::strerror(errno));
     return false;
   }
-  struct stat st{};
+  struct stat st {};
   if (::stat(folder.c_str(), &st) != 0 || !S_ISDIR(st.st_mode)) {
     failure = about_folder(folder, "not a folder");
     return false;
@@ -109,8 +109,7 @@ bool read_file(const std::string& path, std::string& bytes, std::string& why) {
 
 int write_at(const File& file, std::string_view bytes, std::uint64_t offset) {
   while (!bytes.empty()) {
-    const ssize_t n =
-        ::pwrite(file.fd(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    const ssize_t n = ::pwrite(file.fd(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return n < 0 ? errno : EIO;
     bytes.remove_prefix(static_cast<std::size_t>(n));

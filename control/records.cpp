@@ -37,8 +37,10 @@ std::optional<std::string> unhex(std::string_view text) {
 struct Writer {
   json::object& out;
   void text(std::string_view key, std::string_view value) {
-    if (observe::clean_utf8(value) == value) out[key] = value;
-    else out[std::string(key) + "_hex"] = hex(value);
+    if (observe::clean_utf8(value) == value)
+      out[key] = value;
+    else
+      out[std::string(key) + "_hex"] = hex(value);
   }
   void number(std::string_view key, auto value) { out[key] = static_cast<std::int64_t>(value); }
   void cluster(Cluster c) { out["cluster"] = name(c); }
@@ -62,8 +64,8 @@ struct Reader {
   template <class T>
   T number(std::string_view key) {
     const auto* v = in.if_contains(key);
-    if (v && v->is_int64() && static_cast<std::int64_t>(static_cast<T>(v->get_int64())) ==
-                                  v->get_int64())
+    if (v && v->is_int64() &&
+        static_cast<std::int64_t>(static_cast<T>(v->get_int64())) == v->get_int64())
       return static_cast<T>(v->get_int64());
     refuse(key);
     return T{};
@@ -86,37 +88,61 @@ struct ToJson {
   json::object out;
   Writer w{out};
   void type(std::string_view t) { out["type"] = t; }
-  void operator()(const Begin& r) { type("begin"); out["snapshot"] = r.snapshot; }
+  void operator()(const Begin& r) {
+    type("begin");
+    out["snapshot"] = r.snapshot;
+  }
   void operator()(const KnownVersions& r) {
-    type("versions"); w.cluster(r.cluster); w.text("ranges", r.ranges.text());
+    type("versions");
+    w.cluster(r.cluster);
+    w.text("ranges", r.ranges.text());
   }
   void operator()(const KnownClusterId& r) {
-    type("cluster_id"); w.cluster(r.cluster); w.text("id", r.id);
+    type("cluster_id");
+    w.cluster(r.cluster);
+    w.text("id", r.id);
   }
   void operator()(const IdentityRecord& r) { std::visit(*this, r); }
   void operator()(const InstanceSeen& r) {
-    type("instance"); w.number("instance", r.instance); w.text("client_id", r.client_id);
-    w.text("software", r.software); w.number("at", r.at);
+    type("instance");
+    w.number("instance", r.instance);
+    w.text("client_id", r.client_id);
+    w.text("software", r.software);
+    w.number("at", r.at);
   }
   void operator()(const BlockGiven& r) {
-    type("block"); w.number("instance", r.instance); w.number("index", r.index);
-    w.number("block", r.block); w.number("at", r.at);
+    type("block");
+    w.number("instance", r.instance);
+    w.number("index", r.index);
+    w.number("block", r.block);
+    w.number("at", r.at);
   }
   void operator()(const SlotGiven& r) {
-    type("slot"); w.cluster(r.node.cluster); w.number("node", r.node.id); w.number("slot", r.slot);
+    type("slot");
+    w.cluster(r.node.cluster);
+    w.number("node", r.node.id);
+    w.number("slot", r.slot);
   }
   void operator()(const GroupLinked& r) {
-    type("group"); w.number("instance", r.instance); w.text("group", r.group);
-    w.text("member", r.member); w.number("at", r.at);
+    type("group");
+    w.number("instance", r.instance);
+    w.text("group", r.group);
+    w.text("member", r.member);
+    w.number("at", r.at);
   }
   void operator()(const GroupUnlinked& r) {
-    type("ungroup"); w.number("instance", r.instance); w.text("group", r.group);
+    type("ungroup");
+    w.number("instance", r.instance);
+    w.text("group", r.group);
   }
   void operator()(const InstanceTouched& r) {
-    type("touched"); w.number("instance", r.instance); w.number("at", r.at);
+    type("touched");
+    w.number("instance", r.instance);
+    w.number("at", r.at);
   }
   void operator()(const InstanceForgotten& r) {
-    type("forgotten"); w.number("instance", r.instance);
+    type("forgotten");
+    w.number("instance", r.instance);
   }
 };
 

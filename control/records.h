@@ -17,9 +17,17 @@ namespace shunt::control {
 constexpr int records_version = 1;
 
 // A file's first record. `snapshot`: the file stands alone; those before it are left over.
-struct Begin { bool snapshot = false; };
-struct KnownVersions { route::Cluster cluster; route::ApiRanges ranges; };
-struct KnownClusterId { route::Cluster cluster; std::string id; };
+struct Begin {
+  bool snapshot = false;
+};
+struct KnownVersions {
+  route::Cluster cluster;
+  route::ApiRanges ranges;
+};
+struct KnownClusterId {
+  route::Cluster cluster;
+  std::string id;
+};
 
 using Record = std::variant<Begin, KnownVersions, KnownClusterId, route::IdentityRecord>;
 

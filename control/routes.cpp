@@ -65,8 +65,8 @@ ApiAnswer answer(const ApiRequest& r, const ApiSources& sources) {
 
   if (contains(later_mutations, path)) {
     if (!r.on_socket)
-      return wrong_method(r, "", "this address only reads: POST on the Unix socket " +
-                                     sources.socket);
+      return wrong_method(r, "",
+                          "this address only reads: POST on the Unix socket " + sources.socket);
     if (r.method != "POST") return wrong_method(r, "POST", "use POST");
     return not_implemented(path);
   }

@@ -3,12 +3,12 @@
 
 #include <csignal>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "control/http.h"
 #include "control/journal.h"
@@ -22,9 +22,12 @@ namespace asio = boost::asio;
 namespace log = observe::log;
 
 int cannot_run(const Failure& f) {
-  if (f.where.empty()) log::error("cannot.run", {{"why", f.message}});
-  else if (f.next.empty()) log::error("cannot.run", {{"why", f.message}, {"where", f.where}});
-  else log::error("cannot.run", {{"why", f.message}, {"where", f.where}, {"next", f.next}});
+  if (f.where.empty())
+    log::error("cannot.run", {{"why", f.message}});
+  else if (f.next.empty())
+    log::error("cannot.run", {{"why", f.message}, {"where", f.where}});
+  else
+    log::error("cannot.run", {{"why", f.message}, {"where", f.where}, {"next", f.next}});
   return 1;
 }
 

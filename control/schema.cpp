@@ -27,11 +27,14 @@ void read_sasl(const Section& s, const std::string& base, ClusterSasl& sasl) {
 
 void read_cluster(const Section& s, const std::string& base, net::ClusterSettings& cluster,
                   ClusterAccess& access) {
-  if (s.has("bootstrap")) s.endpoints("bootstrap", cluster.bootstrap);
-  else s.bad("bootstrap", "missing", "a list such as [kafka-1:9092, kafka-2:9092]");
+  if (s.has("bootstrap"))
+    s.endpoints("bootstrap", cluster.bootstrap);
+  else
+    s.bad("bootstrap", "missing", "a list such as [kafka-1:9092, kafka-2:9092]");
   read_tls(s.section("tls", {"enabled", "ca", "certificate", "key", "verify"}), base, access.tls);
-  read_sasl(s.section("sasl", {"mechanism", "username", "password_file", "token_file",
-                               "replay_plain"}), base, access.sasl);
+  read_sasl(
+      s.section("sasl", {"mechanism", "username", "password_file", "token_file", "replay_plain"}),
+      base, access.sasl);
 }
 
 void read_clusters(const Section& s, const std::string& base, Config& c) {
@@ -77,7 +80,8 @@ void read_listen(const Section& s, const std::string& base, Config& c) {
     c.tls.address.reset();
   } else {
     read_listen_tls(s.section("tls", {"address", "certificate", "key", "mint_ca", "mint_key",
-                                      "client_ca", "client_auth"}), base, c.tls);
+                                      "client_ca", "client_auth"}),
+                    base, c.tls);
   }
   read_advertise(s.section("advertise", {"mode", "host", "ports"}), c.net);
 }
@@ -98,7 +102,8 @@ void read_limits(const Section& s, net::Limits& l) {
 void read_schema(Document& doc, const YAML::Node& root, const std::string& base, Config& c) {
   const Section s(doc, root, "",
                   {"clusters", "listen", "control", "journal", "move", "limits", "log"});
-  if (s.has("clusters")) read_clusters(s.section("clusters", {"old", "new"}), base, c);
+  if (s.has("clusters"))
+    read_clusters(s.section("clusters", {"old", "new"}), base, c);
   else if (doc.problems.empty())
     s.bad("clusters", "missing", "clusters: { old: { bootstrap: [host:9092] } }");
   read_listen(s.section("listen", {"plain", "tls", "advertise"}), base, c);
@@ -117,9 +122,10 @@ void read_schema(Document& doc, const YAML::Node& root, const std::string& base,
   move.integer("partitions_at_once", c.move.partitions_at_once, 1, 100'000);
   move.duration("unclear", c.move.unclear, 1s, 1h);
 
-  read_limits(s.section("limits", {"connections_max", "frame_bytes_max",
-                                   "before_auth_frame_bytes_max", "in_flight_requests_max", "idle",
-                                   "progress", "connect", "drain"}), c.net.limits);
+  read_limits(
+      s.section("limits", {"connections_max", "frame_bytes_max", "before_auth_frame_bytes_max",
+                           "in_flight_requests_max", "idle", "progress", "connect", "drain"}),
+      c.net.limits);
   const Section log = s.section("log", {"level", "format"});
   log.choice("level", c.level, level_words());
   log.choice("format", c.format, format_words());
@@ -127,14 +133,18 @@ void read_schema(Document& doc, const YAML::Node& root, const std::string& base,
 
 const std::vector<std::pair<std::string_view, Sasl>>& sasl_words() {
   static const std::vector<std::pair<std::string_view, Sasl>> words = {
-      {"none", Sasl::none}, {"PLAIN", Sasl::plain}, {"SCRAM-SHA-256", Sasl::scram_sha_256},
-      {"SCRAM-SHA-512", Sasl::scram_sha_512}, {"OAUTHBEARER", Sasl::oauthbearer}};
+      {"none", Sasl::none},
+      {"PLAIN", Sasl::plain},
+      {"SCRAM-SHA-256", Sasl::scram_sha_256},
+      {"SCRAM-SHA-512", Sasl::scram_sha_512},
+      {"OAUTHBEARER", Sasl::oauthbearer}};
   return words;
 }
 
 const std::vector<std::pair<std::string_view, ClientAuth>>& client_auth_words() {
   static const std::vector<std::pair<std::string_view, ClientAuth>> words = {
-      {"none", ClientAuth::none}, {"request", ClientAuth::request},
+      {"none", ClientAuth::none},
+      {"request", ClientAuth::request},
       {"require", ClientAuth::require}};
   return words;
 }
@@ -147,9 +157,11 @@ const std::vector<std::pair<std::string_view, net::Advertise>>& advertise_words(
 
 const std::vector<std::pair<std::string_view, observe::log::Level>>& level_words() {
   using observe::log::Level;
-  static const std::vector<std::pair<std::string_view, Level>> words = {
-      {"trace", Level::trace}, {"debug", Level::debug}, {"info", Level::info},
-      {"warn", Level::warn}, {"error", Level::error}};
+  static const std::vector<std::pair<std::string_view, Level>> words = {{"trace", Level::trace},
+                                                                        {"debug", Level::debug},
+                                                                        {"info", Level::info},
+                                                                        {"warn", Level::warn},
+                                                                        {"error", Level::error}};
   return words;
 }
 

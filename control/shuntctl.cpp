@@ -6,12 +6,12 @@
 #include <ctime>
 #include <string>
 
+#include <unistd.h>
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <unistd.h>
 
 #include "control/client.h"
 #include "control/paths.h"
@@ -140,7 +140,7 @@ int watch(const std::string& command, const Options& o, Deadline deadline) {
 }
 
 void end_waiting_on_signals() {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = [](int) { interrupted = 1; };  // without SA_RESTART: calls return EINTR
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);

@@ -38,7 +38,7 @@ const sockaddr* as_sockaddr(const auto* a) { return reinterpret_cast<const socka
 
 // Makes way for a new socket. False: something is there that must stay.
 bool clear_path(const std::string& path, Failure& failure) {
-  struct stat st{};
+  struct stat st {};
   if (::lstat(path.c_str(), &st) != 0) return true;
   if (!S_ISSOCK(st.st_mode)) {
     failure =

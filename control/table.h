@@ -25,7 +25,7 @@ class Table {
 std::string cell(const boost::json::value& v);
 std::string cell(const boost::json::object& o, std::string_view key);
 
-std::string age(std::int64_t ms);           // "3d4h", "5m12s", "8s"
+std::string age(std::int64_t ms);            // "3d4h", "5m12s", "8s"
 std::string bytes_text(std::int64_t bytes);  // "1.4 GiB"
 
 // What each command shows of the daemon's answer (ctl_views.cpp).

@@ -13,7 +13,10 @@
 namespace shunt::control {
 namespace {
 
-struct Unit { std::string_view name; std::int64_t factor; };
+struct Unit {
+  std::string_view name;
+  std::int64_t factor;
+};
 constexpr Unit times[] = {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
 constexpr Unit sizes[] = {{"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
 
@@ -86,15 +89,14 @@ bool is_host(std::string_view text) {
   if (inet_pton(AF_INET6, std::string(text).c_str(), &v6) == 1) return true;
   if (text.empty() || text.size() > 253 || text.front() == '.' || text.front() == '-') return false;
   return std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
   });
 }
 
 bool is_loopback_v4(std::string_view host) {
   in_addr v4{};
-  return inet_pton(AF_INET, std::string(host).c_str(), &v4) == 1 &&
-         (ntohl(v4.s_addr) >> 24) == 127;
+  return inet_pton(AF_INET, std::string(host).c_str(), &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127;
 }
 
 bool is_loopback(std::string_view host) {

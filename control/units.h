@@ -30,7 +30,7 @@ std::string endpoint_text(const route::Endpoint& e);
 using Ports = std::pair<std::uint16_t, std::uint16_t>;
 std::optional<Ports> parse_ports(std::string_view text);
 
-bool is_host(std::string_view text);       // a DNS name or IP address, without port
+bool is_host(std::string_view text);         // a DNS name or IP address, without port
 bool is_loopback_v4(std::string_view host);  // 127.0.0.0/8 written as four numbers
 bool is_loopback(std::string_view host);     // that, ::1 or localhost
 

@@ -26,10 +26,14 @@ array texts(const std::vector<std::string>& all) {
 object cluster(const observe::ClusterView& c) {
   object out;
   out["cluster_id"] = known(c.cluster_id);
-  if (c.configured) out["reachable"] = c.reachable;
-  else out["reachable"] = nullptr;
-  if (c.configured && (c.reachable || c.brokers > 0)) out["brokers"] = c.brokers;
-  else out["brokers"] = nullptr;
+  if (c.configured)
+    out["reachable"] = c.reachable;
+  else
+    out["reachable"] = nullptr;
+  if (c.configured && (c.reachable || c.brokers > 0))
+    out["brokers"] = c.brokers;
+  else
+    out["brokers"] = nullptr;
   out["error"] = known(c.error);
   return out;
 }
@@ -102,8 +106,10 @@ object client(const observe::ClientView& c) {
   out["bytes_out"] = c.bytes_out;
   out["apis"] = apis(c);
   out["transactional_ids"] = texts(c.transactional_ids);
-  if (c.served_by_new) out["served_by_new"] = *c.served_by_new;
-  else out["served_by_new"] = nullptr;
+  if (c.served_by_new)
+    out["served_by_new"] = *c.served_by_new;
+  else
+    out["served_by_new"] = nullptr;
   out["why_not"] = texts(c.why_not);
   return out;
 }

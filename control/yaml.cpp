@@ -43,8 +43,8 @@ std::string Problem::text(const std::string& file) const {
 }
 
 void Document::add(std::string_view key, Place at, std::string problem, std::string expected) {
-  problems.push_back({at.line, at.column, std::string(key), std::move(problem),
-                      std::move(expected)});
+  problems.push_back(
+      {at.line, at.column, std::string(key), std::move(problem), std::move(expected)});
 }
 
 void Document::add(std::string_view key, std::string problem, std::string expected) {
@@ -87,8 +87,7 @@ void Section::take(const YAML::Node& node) {
       doc_.add(full(word), at, "given twice", "each key once");
       continue;
     }
-    doc_.places[full(word)] =
-        entry.second.IsNull() ? at : place(entry.second.Mark(), at);
+    doc_.places[full(word)] = entry.second.IsNull() ? at : place(entry.second.Mark(), at);
   }
 }
 
@@ -139,9 +138,12 @@ void Section::integer(std::string_view key, std::size_t& out, std::int64_t min,
   const auto given = text(key, expected);
   if (!given) return;
   const auto value = parse_integer(*given);
-  if (!value) bad(key, quoted(*given) + " is not an integer", expected);
-  else if (*value < min || *value > max) bad(key, *given + " is out of range", expected);
-  else out = static_cast<std::size_t>(*value);
+  if (!value)
+    bad(key, quoted(*given) + " is not an integer", expected);
+  else if (*value < min || *value > max)
+    bad(key, *given + " is out of range", expected);
+  else
+    out = static_cast<std::size_t>(*value);
 }
 
 void Section::size(std::string_view key, std::size_t& out, std::int64_t min,
@@ -151,10 +153,12 @@ void Section::size(std::string_view key, std::size_t& out, std::int64_t min,
   const auto given = text(key, expected);
   if (!given) return;
   const auto value = parse_size(*given);
-  if (!value) bad(key, quoted(*given) + " is not a size", expected);
+  if (!value)
+    bad(key, quoted(*given) + " is not a size", expected);
   else if (static_cast<std::int64_t>(*value) < min || static_cast<std::int64_t>(*value) > max)
     bad(key, *given + " is out of range", expected);
-  else out = static_cast<std::size_t>(*value);
+  else
+    out = static_cast<std::size_t>(*value);
 }
 
 void Section::duration(std::string_view key, std::chrono::milliseconds& out,
@@ -164,9 +168,12 @@ void Section::duration(std::string_view key, std::chrono::milliseconds& out,
   const auto given = text(key, expected);
   if (!given) return;
   const auto value = parse_duration(*given);
-  if (!value) bad(key, quoted(*given) + " is not a duration", expected);
-  else if (*value < min || *value > max) bad(key, *given + " is out of range", expected);
-  else out = *value;
+  if (!value)
+    bad(key, quoted(*given) + " is not a duration", expected);
+  else if (*value < min || *value > max)
+    bad(key, *given + " is out of range", expected);
+  else
+    out = *value;
 }
 
 void Section::word(std::string_view key, std::string& out) const {
@@ -176,8 +183,10 @@ void Section::word(std::string_view key, std::string& out) const {
 void Section::path(std::string_view key, std::string& out, const std::string& base) const {
   const auto given = text(key, "a path");
   if (!given) return;
-  if (*given == "none") out.clear();
-  else out = resolve(base, *given);
+  if (*given == "none")
+    out.clear();
+  else
+    out = resolve(base, *given);
 }
 
 void Section::endpoint(std::string_view key, std::optional<route::Endpoint>& out,
@@ -190,8 +199,10 @@ void Section::endpoint(std::string_view key, std::optional<route::Endpoint>& out
     return;
   }
   const auto value = parse_endpoint(*given);
-  if (!value || value->port < port_min) bad(key, quoted(*given) + " is not an address", expected);
-  else out = *value;
+  if (!value || value->port < port_min)
+    bad(key, quoted(*given) + " is not an address", expected);
+  else
+    out = *value;
 }
 
 void Section::endpoints(std::string_view key, std::vector<route::Endpoint>& out) const {
@@ -208,9 +219,10 @@ void Section::endpoints(std::string_view key, std::vector<route::Endpoint>& out)
       out.push_back(*value);
       continue;
     }
-    doc_.add(full(key), place(item.Mark(), doc_.places[full(key)]),
-             (item.IsScalar() ? quoted(item.Scalar()) : std::string("an item")) +
-                 " is not host:port", expected);
+    doc_.add(
+        full(key), place(item.Mark(), doc_.places[full(key)]),
+        (item.IsScalar() ? quoted(item.Scalar()) : std::string("an item")) + " is not host:port",
+        expected);
   }
 }
 

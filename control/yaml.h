@@ -29,7 +29,9 @@ struct Problem {
   std::string text(const std::string& file) const;
 };
 
-struct Place { int line = 1, column = 1; };
+struct Place {
+  int line = 1, column = 1;
+};
 
 // What was found while reading one file.
 struct Document {
@@ -61,11 +63,11 @@ class Section {
   void boolean(std::string_view key, bool& out) const;
   void integer(std::string_view key, std::size_t& out, std::int64_t min, std::int64_t max) const;
   void size(std::string_view key, std::size_t& out, std::int64_t min, std::int64_t max) const;
-  void duration(std::string_view key, std::chrono::milliseconds& out,
-                std::chrono::milliseconds min, std::chrono::milliseconds max) const;
-  void word(std::string_view key, std::string& out) const;                        // none: empty
+  void duration(std::string_view key, std::chrono::milliseconds& out, std::chrono::milliseconds min,
+                std::chrono::milliseconds max) const;
+  void word(std::string_view key, std::string& out) const;                           // none: empty
   void path(std::string_view key, std::string& out, const std::string& base) const;  // none: empty
-  void endpoint(std::string_view key, std::optional<route::Endpoint>& out,  // off: empty
+  void endpoint(std::string_view key, std::optional<route::Endpoint>& out,           // off: empty
                 int port_min) const;
   void endpoints(std::string_view key, std::vector<route::Endpoint>& out) const;
   template <class T>

@@ -27,7 +27,8 @@ void Session::take_answers(Link& link, std::span<std::byte> data) {
   if (!closed_) link.carry.assign(data.begin(), data.end());
 }
 
-// Takes one answer, or what is there of a larger one; nullopt: more bytes are needed, or it must wait.
+// Takes one answer, or what is there of a larger one; nullopt: more bytes are needed, or it must
+// wait.
 std::optional<std::size_t> Session::take_answer(Link& link, std::span<std::byte> data) {
   switch (link.inbound) {
     case Inbound::stream: {
@@ -58,16 +59,20 @@ std::optional<std::size_t> Session::take_answer(Link& link, std::span<std::byte>
       }
       return n;
     }
-    case Inbound::head: break;
+    case Inbound::head:
+      break;
   }
   if (link.awaited.empty()) {
     return close(CloseCause::bad_answer, "a broker answered what was not asked"), std::nullopt;
   }
   std::uint32_t content = 0;
   switch (wire::parse_frame(data, answer_bytes_max, content)) {
-    case wire::Frame::ok: break;
-    case wire::Frame::need_more: return std::nullopt;
-    default: return close(CloseCause::bad_answer, "an answer's size is below 4"), std::nullopt;
+    case wire::Frame::ok:
+      break;
+    case wire::Frame::need_more:
+      return std::nullopt;
+    default:
+      return close(CloseCause::bad_answer, "an answer's size is below 4"), std::nullopt;
   }
   const std::size_t total = wire::frame_prefix_bytes + content;
   if (data.size() >= total) {
@@ -85,11 +90,13 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
   std::uint32_t head = 0;
   const auto rest = data.subspan(wire::frame_prefix_bytes);
   switch (wire::parse_answer(*e.answer, e.version, rest, content, correlation, head)) {
-    case wire::Parse::ok: break;
+    case wire::Parse::ok:
+      break;
     case wire::Parse::need_more:
       if (data.size() < world_.buffer.size()) return std::nullopt;
       [[fallthrough]];  // a header that fills the buffer
-    case wire::Parse::bad: return close(CloseCause::bad_answer, "not an answer header"), std::nullopt;
+    case wire::Parse::bad:
+      return close(CloseCause::bad_answer, "not an answer header"), std::nullopt;
   }
   if (correlation != e.correlation) {
     return close(CloseCause::bad_answer, "an answer to another request"), std::nullopt;
@@ -141,12 +148,13 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
   // Metadata first teaches, then is shown: its node list is ours.
   if (e.answer->api == metadata) learn(e, a.part, link.node(), body, noticed);
   world_.edits.clear();
-  if (const char* why = route::translate(*e.answer, e.version, body, cluster, naming_, world_.edits,
-                                         noticed)) {
+  if (const char* why =
+          route::translate(*e.answer, e.version, body, cluster, naming_, world_.edits, noticed)) {
     return close(CloseCause::bad_answer,
                  std::string(e.answer->name) + " v" + std::to_string(e.version) + ": " + why);
   }
-  if (e.answer->api != metadata || noticed.stale_leader) learn(e, a.part, link.node(), body, noticed);
+  if (e.answer->api != metadata || noticed.stale_leader)
+    learn(e, a.part, link.node(), body, noticed);
   const wire::Bytes heading = frame.first(wire::frame_prefix_bytes + head);
   if (!e.parts.empty() || !e.complete) {
     return finish_part(e, a.part, heading, body);
@@ -197,8 +205,8 @@ void Session::learn(Exchange& e, std::size_t part, route::NodeKey from, wire::By
     const auto value = wire::decode(*e.answer, e.version, body, problem);
     const auto keep = [&](const wire::Value& v, std::string_view key) {
       if (v["ErrorCode"].number() != 0) return;
-      topology.set_coordinator(e.coordinator, key,
-                               route::NativeNodeId{static_cast<std::int32_t>(v["NodeId"].number())});
+      topology.set_coordinator(
+          e.coordinator, key, route::NativeNodeId{static_cast<std::int32_t>(v["NodeId"].number())});
     };
     if (e.version < 4 && !e.keys.empty()) keep(value, e.keys.front());
     for (const auto& c : value["Coordinators"].array()) keep(c, c["Key"].text());
@@ -232,8 +240,8 @@ void Session::advance() {
     answered(*queue_.front());
     queue_.pop_front();
   }
-  const bool paused = std::any_of(links_.begin(), links_.end(),
-                                  [](const auto& l) { return l.second->paused; });
+  const bool paused =
+      std::any_of(links_.begin(), links_.end(), [](const auto& l) { return l.second->paused; });
   if (!reading_ || paused || draining_) resume_soon();
 }
 

@@ -67,9 +67,12 @@ void BrokerClient::link_readable(const std::shared_ptr<Link>& link) {
 bool BrokerClient::take_answer() {
   std::uint32_t content = 0;
   switch (wire::parse_frame(in_, whole_answer_bytes_max, content)) {
-    case wire::Frame::ok: break;
-    case wire::Frame::need_more: return false;
-    default: return close("not an answer: is this a Kafka broker, and a plain port?"), false;
+    case wire::Frame::ok:
+      break;
+    case wire::Frame::need_more:
+      return false;
+    default:
+      return close("not an answer: is this a Kafka broker, and a plain port?"), false;
   }
   const auto total = wire::frame_prefix_bytes + content;
   if (in_.size() < total) return false;

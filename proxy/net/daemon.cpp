@@ -45,8 +45,10 @@ class TheDaemon : public Daemon {
       // [::1] too, for bootstrap; a machine without IPv6 does without.
       auto v6 = std::make_shared<Listener>(world_.io);
       const auto why = v6->open(asio::ip::address_v6::loopback(), s.plain->port, false);
-      if (why.empty()) ports_.push_back({v6, -1});
-      else if (why.find("in use") != std::string::npos) return taken("[::1]", s.plain->port, why);
+      if (why.empty())
+        ports_.push_back({v6, -1});
+      else if (why.find("in use") != std::string::npos)
+        return taken("[::1]", s.plain->port, why);
     }
     if (!loopback) {
       for (int p = s.advertise_port_first; p <= s.advertise_port_last; ++p) {
@@ -63,11 +65,13 @@ class TheDaemon : public Daemon {
     const Settings& s = world_.settings;
     old_ = std::make_shared<Poller>(world_, route::Cluster::old_cluster, s.old_cluster, old_id_);
     world_.access[0] = old_.get();
-    old_->start([this, ready = std::move(ready)] {
-      ready_ = true;
-      for (auto& p : ports_) accept(p);
-      ready();
-    }, fatal);
+    old_->start(
+        [this, ready = std::move(ready)] {
+          ready_ = true;
+          for (auto& p : ports_) accept(p);
+          ready();
+        },
+        fatal);
     if (s.new_cluster) {
       new_ = std::make_shared<Poller>(world_, route::Cluster::new_cluster, *s.new_cluster, new_id_);
       world_.access[1] = new_.get();
@@ -91,7 +95,8 @@ class TheDaemon : public Daemon {
     if (old_) s = look(world_, *old_, new_.get());
     s.started = started_;
     s.ready = ready_ && !world_.draining;
-    if (world_.draining) s.not_ready_reason = "draining: stopping";
+    if (world_.draining)
+      s.not_ready_reason = "draining: stopping";
     else if (!ready_) {
       s.not_ready_reason = "the old cluster's metadata is not known yet" +
                            (old_ && !old_->error().empty() ? ": " + old_->error() : std::string{});

@@ -10,7 +10,9 @@
 #include "proxy/route/identity.h"
 #include "proxy/route/versions.h"
 
-namespace boost::asio { class io_context; }
+namespace boost::asio {
+class io_context;
+}
 
 namespace shunt::net {
 
@@ -41,9 +43,9 @@ class Daemon {
   // Opens the listeners. Returns an empty string, or what is wrong (port taken, ...): where, why,
   // what to do next.
   virtual std::string listen() = 0;
-  // Starts polling the clusters; `ready` is called once when listeners are open and old's metadata is
-  // known.  `fatal` is called with a reason when the daemon cannot go on (an old broker advertises an
-  // address of ours; another cluster id than remembered).
+  // Starts polling the clusters; `ready` is called once when listeners are open and old's metadata
+  // is known.  `fatal` is called with a reason when the daemon cannot go on (an old broker
+  // advertises an address of ours; another cluster id than remembered).
   virtual void start(std::function<void()> ready, std::function<void(std::string)> fatal) = 0;
   // Graceful: no new connections, in-flight requests are answered, then `stopped` is called; at the
   // latest after limits.drain.

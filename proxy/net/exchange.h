@@ -24,7 +24,7 @@ struct Exchange {
 
   std::vector<std::vector<std::byte>> parts;  // split: translated bodies, as they come
   std::size_t parts_left = 0;
-  bool complete = true;          // false: more parts may still be added (a streamed Produce)
+  bool complete = true;  // false: more parts may still be added (a streamed Produce)
 
   bool ready = false;
   bool streaming = false;        // its bytes are passing to the client right now
@@ -32,8 +32,11 @@ struct Exchange {
 
   // What the answer is read for.
   route::CoordinatorKind coordinator = route::CoordinatorKind::group;
-  struct Bound { std::size_t part; route::ProduceOrder::Road* road; };
-  std::vector<Bound> roads;      // Produce: of its partitions, by the part they went with
+  struct Bound {
+    std::size_t part;
+    route::ProduceOrder::Road* road;
+  };
+  std::vector<Bound> roads;       // Produce: of its partitions, by the part they went with
   std::vector<std::string> keys;  // groups or transactional ids it named, for stale coordinators
 };
 

@@ -9,9 +9,9 @@ namespace shunt::net {
 // What the configuration may change (contract.md, `limits`).
 struct Limits {
   std::size_t connections_max = 10000;
-  std::size_t frame_bytes_max = 104857600;          // of a request; answers stream
+  std::size_t frame_bytes_max = 104857600;  // of a request; answers stream
   std::size_t before_auth_frame_bytes_max = 524288;
-  std::size_t in_flight_requests_max = 64;          // per client connection
+  std::size_t in_flight_requests_max = 64;  // per client connection
   std::chrono::milliseconds idle = std::chrono::minutes(10);
   std::chrono::milliseconds progress = std::chrono::seconds(30);
   std::chrono::milliseconds connect = std::chrono::seconds(10);
@@ -19,10 +19,12 @@ struct Limits {
 };
 
 // What it may not.
-constexpr std::size_t read_buffer_bytes = 256 * 1024;          // one per thread (performance.md)
-constexpr std::size_t whole_request_bytes_max = 1280 * 1024;   // a Produce above is streamed in parts
-constexpr std::size_t whole_answer_bytes_max = 256 * 1024 * 1024;  // an answer that must be held whole
-constexpr std::size_t split_fetch_bytes_max = 1024 * 1024;     // asked of each side of a split Fetch
+constexpr std::size_t read_buffer_bytes = 256 * 1024;  // one per thread (performance.md)
+constexpr std::size_t whole_request_bytes_max =
+    1280 * 1024;  // a Produce above is streamed in parts
+constexpr std::size_t whole_answer_bytes_max =
+    256 * 1024 * 1024;                                      // an answer that must be held whole
+constexpr std::size_t split_fetch_bytes_max = 1024 * 1024;  // asked of each side of a split Fetch
 
 static_assert(read_buffer_bytes >= 64 * 1024, "a token of the walker must fit (strings: 32 KiB)");
 static_assert(whole_request_bytes_max > read_buffer_bytes);

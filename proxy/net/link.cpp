@@ -8,12 +8,12 @@ namespace shunt::net {
 namespace asio = boost::asio;
 
 void Link::open(Resolver& resolver, const route::Endpoint& at) {
-  resolver.resolve(at, [self = shared_from_this()](const std::string& error,
-                                                   const Resolver::Endpoints& found) {
-    if (self->closed_) return;
-    if (!error.empty()) return self->fail(error);
-    self->connect_next(found, 0, {});
-  });
+  resolver.resolve(
+      at, [self = shared_from_this()](const std::string& error, const Resolver::Endpoints& found) {
+        if (self->closed_) return;
+        if (!error.empty()) return self->fail(error);
+        self->connect_next(found, 0, {});
+      });
 }
 
 void Link::connect_next(Resolver::Endpoints found, std::size_t at, std::string last_error) {

@@ -41,7 +41,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void open(Resolver& resolver, const route::Endpoint& at);
   // Writes, and queues what does not go at once. A broker that has gone: link_failed follows.
   void send(wire::Bytes first, wire::Bytes second = {});
-  void arm();    // wait for the next bytes, unless paused, already waiting or not open
+  void arm();  // wait for the next bytes, unless paused, already waiting or not open
   void close();
   bool connected() const { return connected_; }
   bool closed() const { return closed_; }
@@ -58,8 +58,8 @@ class Link : public std::enable_shared_from_this<Link> {
   std::size_t collect_bytes = 0;
   std::unique_ptr<route::StreamTranslator> translator;
   Clock::time_point began = Clock::now();
-  bool paused = false;             // a streamed answer waits for its turn
-  bool sent_unanswered = false;    // a request without an answer (acks=0) was sent on it
+  bool paused = false;           // a streamed answer waits for its turn
+  bool sent_unanswered = false;  // a request without an answer (acks=0) was sent on it
 
  private:
   void connect_next(Resolver::Endpoints found, std::size_t at, std::string last_error);

@@ -17,8 +17,8 @@ std::string Listener::open(const asio::ip::address& address, std::uint16_t port,
   const tcp::endpoint at(bound, port);
   ErrorCode e;
   acceptor_.open(at.protocol(), e);
-  // TIME_WAIT leftovers of an earlier run do not matter. Never SO_REUSEPORT: a second sidecar on the
-  // port must be a loud error, not half of the connections.
+  // TIME_WAIT leftovers of an earlier run do not matter. Never SO_REUSEPORT: a second sidecar on
+  // the port must be a loud error, not half of the connections.
   if (!e) acceptor_.set_option(tcp::acceptor::reuse_address(true), e);
   if (!e && at.protocol() == tcp::v6()) acceptor_.set_option(asio::ip::v6_only(true), e);
   if (!e && all_loopback) {
@@ -47,9 +47,10 @@ void Listener::accept() {
     if (e == asio::error::operation_aborted) return;
     if (e) {
       // Out of descriptors: connections wait in the backlog; the daemon's tick tries again.
-      return observe::log::limited(observe::log::Level::warn, "accept.failed",
-                                   {{"why", e.message()},
-                                    {"next", "raise the limit of open files (LimitNOFILE, ulimit -n)"}});
+      return observe::log::limited(
+          observe::log::Level::warn, "accept.failed",
+          {{"why", e.message()},
+           {"next", "raise the limit of open files (LimitNOFILE, ulimit -n)"}});
     }
     ErrorCode ignored;
     if (self->all_loopback_ && !socket.local_endpoint(ignored).address().is_loopback()) {

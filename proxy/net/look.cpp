@@ -22,7 +22,8 @@ observe::ClusterView cluster_view(const World& world, route::Cluster c, const Po
 using Uses = std::map<std::pair<wire::ApiKey, wire::Version>, std::uint64_t>;
 
 // Can new serve what this client has used so far?
-void judge(observe::ClientView& v, const Uses& uses, const std::optional<route::ApiRanges>& theirs) {
+void judge(observe::ClientView& v, const Uses& uses,
+           const std::optional<route::ApiRanges>& theirs) {
   for (const auto& [use, requests] : uses) {
     const auto& [api, version] = use;
     v.apis.push_back({api, std::string(wire::api_name(api)), version, requests});
@@ -111,8 +112,9 @@ observe::Snapshot look(const World& world, const Poller& old_poller, const Polle
     auto v = view;
     if (const auto m = old_poller.members().find(name); m != old_poller.members().end()) {
       v.members_outside = static_cast<int>(
-          std::count_if(m->second.begin(), m->second.end(),
-                        [&](const std::string& member) { return !here.contains({name, member}); }));
+          std::count_if(m->second.begin(), m->second.end(), [&](const std::string& member) {
+            return !here.contains({name, member});
+          }));
     }
     s.groups.push_back(std::move(v));
   }

@@ -35,9 +35,10 @@ std::optional<route::Endpoint> SessionNaming::endpoint(route::NodeKey node) {
   if (s.advertise == Advertise::address) {
     const auto port = s.advertise_port_first + world_.identities.slot(node);
     if (port > s.advertise_port_last) {
-      observe::log::limited(observe::log::Level::warn, "advertise.ports_used_up",
-                            {{"node", static_cast<std::int32_t>(route::shown(node.cluster, node.id))},
-                             {"next", "widen listen.advertise.ports: one port per broker"}});
+      observe::log::limited(
+          observe::log::Level::warn, "advertise.ports_used_up",
+          {{"node", static_cast<std::int32_t>(route::shown(node.cluster, node.id))},
+           {"next", "widen listen.advertise.ports: one port per broker"}});
       return std::nullopt;
     }
     return route::Endpoint{s.advertise_host, static_cast<std::uint16_t>(port)};
@@ -46,8 +47,9 @@ std::optional<route::Endpoint> SessionNaming::endpoint(route::NodeKey node) {
   const auto address = world_.identities.address(who_.instance, node, world_.unix_now());
   if (!address) {
     observe::log::limited(observe::log::Level::warn, "identity.addresses_used_up",
-                          {{"next", "restart with an empty journal, or wait: addresses are given "
-                                    "again after 30 days"}});
+                          {{"next",
+                            "restart with an empty journal, or wait: addresses are given "
+                            "again after 30 days"}});
     return std::nullopt;
   }
   return route::Endpoint{address->text(), who_.local_port};

@@ -125,19 +125,20 @@ void Poller::bootstrap() {
   const auto& at = settings_.bootstrap[next_bootstrap_++ % settings_.bootstrap.size()];
   if (bootstrap_) bootstrap_->close("replaced");
   bootstrap_ = std::make_shared<BrokerClient>(world_.io, world_.resolver, at);
-  bootstrap_->call(api_versions, 0, Struct{}, [weak = weak_from_this()](const std::string& error,
-                                                                        const Value& body) {
-    const auto self = weak.lock();
-    if (!self || self->stopped_) return;
-    if (!error.empty()) return self->failed(error);
-    const auto theirs = route::ApiRanges::from(body).of(metadata);
-    const auto ours = wire::request(metadata)->valid;
-    const auto version = std::min({theirs.last, ours.last, metadata_version_max});
-    if (theirs.empty() || version < std::max(theirs.first, ours.first)) {
-      return self->failed("the broker does not serve Metadata in a version we know");
-    }
-    self->metadata_from(self->bootstrap_, version);
-  });
+  bootstrap_->call(
+      api_versions, 0, Struct{},
+      [weak = weak_from_this()](const std::string& error, const Value& body) {
+        const auto self = weak.lock();
+        if (!self || self->stopped_) return;
+        if (!error.empty()) return self->failed(error);
+        const auto theirs = route::ApiRanges::from(body).of(metadata);
+        const auto ours = wire::request(metadata)->valid;
+        const auto version = std::min({theirs.last, ours.last, metadata_version_max});
+        if (theirs.empty() || version < std::max(theirs.first, ours.first)) {
+          return self->failed("the broker does not serve Metadata in a version we know");
+        }
+        self->metadata_from(self->bootstrap_, version);
+      });
 }
 
 void Poller::failed(const std::string& error) {
@@ -167,10 +168,9 @@ void Poller::refreshed(const std::string& error, const Value& body) {
   }
   refreshing_ = false;
   if (!reachable_) {
-    observe::log::info("cluster.reachable",
-                       {{"cluster", route::name(cluster_)},
-                        {"cluster_id", topology.cluster_id()},
-                        {"brokers", topology.brokers().size()}});
+    observe::log::info("cluster.reachable", {{"cluster", route::name(cluster_)},
+                                             {"cluster_id", topology.cluster_id()},
+                                             {"brokers", topology.brokers().size()}});
   }
   reachable_ = true;
   error_.clear();
@@ -195,8 +195,8 @@ std::string Poller::refuse() const {
     return where + ": cluster id is " + id + ", the journal knows " + remembered_id_ +
            "; point it at the same cluster as before, or use another journal";
   }
-  const auto& other = cluster_ == route::Cluster::old_cluster ? world_.new_topology
-                                                              : world_.old_topology;
+  const auto& other =
+      cluster_ == route::Cluster::old_cluster ? world_.new_topology : world_.old_topology;
   if (!id.empty() && id == other.cluster_id()) {
     return where + ": is the same cluster as the other one (" + id +
            "); give the two clusters' own addresses";
@@ -241,20 +241,21 @@ void Poller::follow_brokers() {
 // First in v0, which every broker answers, then in a version that shows features (KIP-584).
 void Poller::ask_versions(route::NativeNodeId id, wire::Version version) {
   const auto client = nodes_[id].client;
-  const Value request = version == 0 ? Struct{}
-                                     : Struct{{"ClientSoftwareName", "shunt"},
-                                              {"ClientSoftwareVersion", "0"}};
-  client->call(api_versions, version, request, [weak = weak_from_this(), id, client, version](
-                                                   const std::string& error, const Value& body) {
-    const auto self = weak.lock();
-    if (!self || self->stopped_ || !error.empty()) return;
-    const auto node = self->nodes_.find(id);
-    if (node == self->nodes_.end() || node->second.client != client) return;
-    const auto most = std::min(route::ApiRanges::from(body).of(api_versions).last,
-                               api_versions_version_max);
-    if (version == 0 && most >= api_versions_with_features) return self->ask_versions(id, most);
-    self->versions_told(id, body);
-  });
+  const Value request =
+      version == 0 ? Struct{}
+                   : Struct{{"ClientSoftwareName", "shunt"}, {"ClientSoftwareVersion", "0"}};
+  client->call(
+      api_versions, version, request,
+      [weak = weak_from_this(), id, client, version](const std::string& error, const Value& body) {
+        const auto self = weak.lock();
+        if (!self || self->stopped_ || !error.empty()) return;
+        const auto node = self->nodes_.find(id);
+        if (node == self->nodes_.end() || node->second.client != client) return;
+        const auto most =
+            std::min(route::ApiRanges::from(body).of(api_versions).last, api_versions_version_max);
+        if (version == 0 && most >= api_versions_with_features) return self->ask_versions(id, most);
+        self->versions_told(id, body);
+      });
 }
 
 void Poller::versions_told(route::NativeNodeId id, const Value& body) {

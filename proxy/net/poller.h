@@ -20,8 +20,8 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   using Fatal = std::function<void(const std::string&)>;
   Poller(World& world, route::Cluster cluster, ClusterSettings settings, std::string remembered_id);
 
-  // `known` is called when the metadata is known for the first time; `fatal` when the cluster is not
-  // what it must be.
+  // `known` is called when the metadata is known for the first time; `fatal` when the cluster is
+  // not what it must be.
   void start(std::function<void()> known, Fatal fatal);
   void stop();
   void tick(Clock::time_point now);  // once a second
@@ -67,7 +67,7 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   boost::asio::steady_timer soon_;
   bool soon_set_ = false;
   bool refreshing_ = false;
-  bool again_ = false;               // asked for while a refresh was under way
+  bool again_ = false;  // asked for while a refresh was under way
   Clock::time_point last_refresh_{};
   Clock::time_point last_groups_{};
   bool reachable_ = false;

@@ -22,7 +22,8 @@ void Poller::poll_groups() {
 }
 
 void Poller::list_groups(route::NativeNodeId id) {
-  const auto version = world_.versions.own({cluster_, id}, list_groups_key, list_groups_version_max);
+  const auto version =
+      world_.versions.own({cluster_, id}, list_groups_key, list_groups_version_max);
   if (!version) return;
   nodes_[id].client->call(
       list_groups_key, *version, Struct{},
@@ -30,7 +31,8 @@ void Poller::list_groups(route::NativeNodeId id) {
         const auto self = weak.lock();
         if (!self || self->stopped_ || !error.empty() || body["ErrorCode"].number() != 0) return;
         std::vector<std::string> names;
-        std::erase_if(self->groups_, [&](const auto& g) { return self->listed_at_[g.first] == id; });
+        std::erase_if(self->groups_,
+                      [&](const auto& g) { return self->listed_at_[g.first] == id; });
         for (const auto& g : body["Groups"].array()) {
           const std::string name(g["GroupId"].text());
           self->listed_at_[name] = id;

@@ -28,8 +28,8 @@ void patch_split_fetch(const wire::Parts& parts, std::size_t nodes, std::span<st
   set(Role::max_wait_ms, split_fetch_wait_ms_max);
   // All sides together stay within what the client asked for (KIP-74: a first batch always passes).
   const auto asked = parts.top(Role::max_bytes).number / static_cast<std::int64_t>(nodes);
-  set(Role::max_bytes, static_cast<std::int32_t>(
-                           std::clamp<std::int64_t>(asked, 1, split_fetch_bytes_max)));
+  set(Role::max_bytes,
+      static_cast<std::int32_t>(std::clamp<std::int64_t>(asked, 1, split_fetch_bytes_max)));
   // Sessionless (KIP-227: epoch -1): no broker may keep a session that covers only a part.
   if (const auto& e = parts.top(Role::session_epoch); e.present) {
     wire::store(body.data() + e.at, std::int32_t{-1});
@@ -47,8 +47,8 @@ void Session::take_requests(std::span<std::byte> data) {
   if (!closed_) carry_.assign(data.begin(), data.end());
 }
 
-// Takes one frame, or a part of one that is larger than the buffer, and says how many bytes that was;
-// nullopt: more bytes are needed, or nothing can go on just now.
+// Takes one frame, or a part of one that is larger than the buffer, and says how many bytes that
+// was; nullopt: more bytes are needed, or nothing can go on just now.
 std::optional<std::size_t> Session::take_frame(std::span<std::byte> data) {
   if (upload_) return stream_produce(data);
   if (collect_bytes_ > 0) {
@@ -64,12 +64,16 @@ std::optional<std::size_t> Session::take_frame(std::span<std::byte> data) {
   }
   std::uint32_t content = 0;
   switch (wire::parse_frame(data, world_.settings.limits.frame_bytes_max, content)) {
-    case wire::Frame::ok: break;
-    case wire::Frame::need_more: return std::nullopt;
-    case wire::Frame::bad_size: return close(CloseCause::bad_frame, "a frame's size is below 4"), std::nullopt;
+    case wire::Frame::ok:
+      break;
+    case wire::Frame::need_more:
+      return std::nullopt;
+    case wire::Frame::bad_size:
+      return close(CloseCause::bad_frame, "a frame's size is below 4"), std::nullopt;
     case wire::Frame::too_large:
       return close(CloseCause::frame_too_large,
-                   std::to_string(content) + " bytes; raise limits.frame_bytes_max"), std::nullopt;
+                   std::to_string(content) + " bytes; raise limits.frame_bytes_max"),
+             std::nullopt;
   }
   const std::size_t total = wire::frame_prefix_bytes + content;
   if (data.size() >= total) {
@@ -80,7 +84,8 @@ std::optional<std::size_t> Session::take_frame(std::span<std::byte> data) {
     wire::RequestHeader h;
     const auto head = data.subspan(wire::frame_prefix_bytes);
     const auto parsed = wire::parse(head, content, h);
-    if (parsed == wire::Parse::bad) return close(CloseCause::bad_frame, "not a request header"), std::nullopt;
+    if (parsed == wire::Parse::bad)
+      return close(CloseCause::bad_frame, "not a request header"), std::nullopt;
     if (parsed == wire::Parse::need_more && data.size() < world_.buffer.size()) {
       return std::nullopt;
     }
@@ -115,7 +120,8 @@ void Session::request(std::span<std::byte> frame) {
   if (!offered.contains(h.version) || !m->valid.contains(h.version)) {
     return close(CloseCause::unsupported_version,
                  std::string(wire::api_name(h.api)) + " v" + std::to_string(h.version) +
-                     "; offered: " + std::to_string(offered.first) + "-" + std::to_string(offered.last));
+                     "; offered: " + std::to_string(offered.first) + "-" +
+                     std::to_string(offered.last));
   }
   const wire::Bytes body = content.subspan(h.size);
   if (const char* why = world_.parts.parse(*m, h.version, body)) {
@@ -143,8 +149,8 @@ void Session::note(const wire::RequestHeader& h, const wire::Parts& parts) {
     }
     world_.keep_identity();
   }
-  if (const auto& id = parts.top(Role::transactional_id); id.number > 0 &&
-                                                          transactional_ids_.size() < 16) {
+  if (const auto& id = parts.top(Role::transactional_id);
+      id.number > 0 && transactional_ids_.size() < 16) {
     transactional_ids_.emplace(id.text);
   }
 }
@@ -164,9 +170,14 @@ void Session::learn_client_id(std::string_view client_id) {
 void Session::carry_out(const wire::RequestHeader& h, const wire::Message& m,
                         std::span<std::byte> frame) {
   switch (world_.decision.act) {
-    case route::Act::forward: unresolved_.clear(); return forward(h, m, frame);
-    case route::Act::split: unresolved_.clear(); return split(h, m, frame);
-    case route::Act::resolve: return resolve(frame);
+    case route::Act::forward:
+      unresolved_.clear();
+      return forward(h, m, frame);
+    case route::Act::split:
+      unresolved_.clear();
+      return split(h, m, frame);
+    case route::Act::resolve:
+      return resolve(frame);
     case route::Act::self:
       return close(CloseCause::unknown_api, std::string(wire::api_name(h.api)));
     case route::Act::no_broker:
@@ -217,10 +228,11 @@ void Session::remember_keys(Exchange& e, const wire::Message& m, const wire::Par
     return;
   }
   if (m.route != Route::group && m.route != Route::transaction) return;
-  e.coordinator = m.route == Route::group ? route::CoordinatorKind::group
-                                          : route::CoordinatorKind::transaction;
+  e.coordinator =
+      m.route == Route::group ? route::CoordinatorKind::group : route::CoordinatorKind::transaction;
   const auto role = m.route == Route::group ? Role::group_id : Role::transactional_id;
-  if (parts.top(role).present && parts.top(role).number >= 0) e.keys.emplace_back(parts.top(role).text);
+  if (parts.top(role).present && parts.top(role).number >= 0)
+    e.keys.emplace_back(parts.top(role).text);
   for (const auto& l : parts.leaves()) e.keys.emplace_back(l.name);
 }
 
@@ -241,7 +253,8 @@ void Session::forward(const wire::RequestHeader& h, const wire::Message& m,
   wire::Bytes bytes = frame;
   std::vector<std::byte> rewritten;
   if (node.cluster == route::Cluster::new_cluster) {
-    if (const auto own = route::answer_for_foreign_node(h.api)) return answer_with(h, h.version, *own);
+    if (const auto own = route::answer_for_foreign_node(h.api))
+      return answer_with(h, h.version, *own);
     world_.edits.clear();
     const auto head = wire::frame_prefix_bytes + h.size;
     if (const char* why = route::translate_request(m, h.version, frame.subspan(head), node.cluster,
@@ -290,20 +303,24 @@ void Session::split(const wire::RequestHeader& h, const wire::Message& m,
   for (std::uint32_t i = 0; i < d.nodes.size(); ++i) {
     std::vector<std::byte> out(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(head));
     world_.parts.append_selected(d.chosen, i, out);
-    if (h.api == fetch) patch_split_fetch(world_.parts, d.nodes.size(), std::span(out).subspan(head));
+    if (h.api == fetch)
+      patch_split_fetch(world_.parts, d.nodes.size(), std::span(out).subspan(head));
     world_.edits.clear();
     route::translate_request(m, h.version, wire::Bytes(out).subspan(head), d.nodes[i].cluster,
                              world_.edits);
     if (!world_.edits.empty()) {
-      std::vector<std::byte> rewritten(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(head));
+      std::vector<std::byte> rewritten(out.begin(),
+                                       out.begin() + static_cast<std::ptrdiff_t>(head));
       world_.edits.append_to(rewritten, wire::Bytes(out).subspan(head));
       out = std::move(rewritten);
     }
     wire::seal(out);
     Link& link = link_to(d.nodes[i]);
     world_.metrics.moved(observe::Direction::to_cluster, d.nodes[i].cluster, out.size());
-    if (e != nullptr) link.awaited.push_back({e, i});
-    else link.sent_unanswered = true;
+    if (e != nullptr)
+      link.awaited.push_back({e, i});
+    else
+      link.sent_unanswered = true;
     link.send(out);
   }
 }

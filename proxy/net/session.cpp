@@ -63,12 +63,14 @@ void Session::close(CloseCause cause, const std::string& why) {
                                                              {"client_id", who_.client_id},
                                                              {"why", why}};
   // What a peer can cause at will is limited to a line a second.
-  const bool ordinary = cause == CloseCause::client_closed || cause == CloseCause::drain ||
-                        cause == CloseCause::idle;
-  if (ordinary) observe::log::info("client.closed", fields);
-  else observe::log::limited(cause == CloseCause::client_reset ? observe::log::Level::info
-                                                               : observe::log::Level::warn,
-                             "client.closed", fields);
+  const bool ordinary =
+      cause == CloseCause::client_closed || cause == CloseCause::drain || cause == CloseCause::idle;
+  if (ordinary)
+    observe::log::info("client.closed", fields);
+  else
+    observe::log::limited(
+        cause == CloseCause::client_reset ? observe::log::Level::info : observe::log::Level::warn,
+        "client.closed", fields);
   // The loop may be inside one of our functions: it holds us until it is back.
   boost::asio::post(world_.io, [self = shared_from_this()] {
     self->world_.sessions.erase(self);
@@ -209,7 +211,8 @@ void Session::link_failed(const std::shared_ptr<Link>& link, const std::string& 
   const auto node = link->node();
   const bool opened = link->connected();
   if (auto* access = world_.access[static_cast<std::size_t>(node.cluster)]) access->refresh_soon();
-  if (opened && link->awaited.empty() && link->unsent() == 0 && !(upload_ && upload_->link == link)) {
+  if (opened && link->awaited.empty() && link->unsent() == 0 &&
+      !(upload_ && upload_->link == link)) {
     // A broker that lets an idle link go: the next request opens another.
     link->close();
     --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
@@ -225,9 +228,9 @@ void Session::link_failed(const std::shared_ptr<Link>& link, const std::string& 
   close(opened ? CloseCause::link_lost : CloseCause::link_refused, why);
 }
 
-// What was to go over a link that never opened goes to another broker of the cluster. One that is not
-// the leader, coordinator or controller says so in its own words (NOT_LEADER_OR_FOLLOWER and its like),
-// and the client looks for the right one, as it would after a refused connection.
+// What was to go over a link that never opened goes to another broker of the cluster. One that is
+// not the leader, coordinator or controller says so in its own words (NOT_LEADER_OR_FOLLOWER and
+// its like), and the client looks for the right one, as it would after a refused connection.
 bool Session::move_to_another(const std::shared_ptr<Link>& link) {
   if (link->sent_unanswered) return false;  // acks=0 is for this broker alone
   tried_.insert(link->node());

@@ -1,8 +1,8 @@
 // One client connection: its requests in, its links, its answers out in request order.
 //
-// requests.cpp  frames in, decisions carried out    answers.cpp  answers in, translated, in order out
-// uploads.cpp   a large Produce, in parts
-// session.cpp   life: opening, blocking and resuming, deadlines, the closing line
+// requests.cpp  frames in, decisions carried out    answers.cpp  answers in, translated, in order
+// out uploads.cpp   a large Produce, in parts session.cpp   life: opening, blocking and resuming,
+// deadlines, the closing line
 #pragma once
 
 #include <deque>
@@ -37,7 +37,9 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   observe::UnixMillis since() const { return since_; }
   std::uint64_t bytes_in() const { return bytes_in_; }
   std::uint64_t bytes_out() const { return bytes_out_; }
-  const std::map<std::pair<wire::ApiKey, wire::Version>, std::uint64_t>& apis() const { return apis_; }
+  const std::map<std::pair<wire::ApiKey, wire::Version>, std::uint64_t>& apis() const {
+    return apis_;
+  }
   const std::set<std::string>& transactional_ids() const { return transactional_ids_; }
 
  private:
@@ -106,20 +108,20 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::set<std::string> transactional_ids_;
 
   std::map<route::NodeKey, std::shared_ptr<Link>> links_;
-  std::set<route::NodeKey> tried_;     // nodes that could not be reached for a request to any broker
-  std::deque<std::unique_ptr<Exchange>> queue_;   // in request order
-  std::vector<std::byte> carry_;       // received, not yet a whole frame
-  std::vector<std::byte> collect_;     // a larger frame in the making, size prefix included
+  std::set<route::NodeKey> tried_;  // nodes that could not be reached for a request to any broker
+  std::deque<std::unique_ptr<Exchange>> queue_;  // in request order
+  std::vector<std::byte> carry_;                 // received, not yet a whole frame
+  std::vector<std::byte> collect_;  // a larger frame in the making, size prefix included
   std::size_t collect_bytes_ = 0;
-  std::vector<std::byte> held_;        // a request that waits for its coordinator
+  std::vector<std::byte> held_;          // a request that waits for its coordinator
   std::vector<std::string> unresolved_;  // the keys that could not be found for it
   bool resolving_ = false;
-  struct Upload {                      // a Produce that streams through in parts
+  struct Upload {  // a Produce that streams through in parts
     Upload(const wire::RequestHeader& h, wire::Bytes head, std::uint64_t body)
         : cut(h, head, body) {}
     route::ProduceStream cut;
-    Exchange* exchange = nullptr;      // null: acks=0, or nothing begun yet
-    std::shared_ptr<Link> link;        // of the part that is open
+    Exchange* exchange = nullptr;  // null: acks=0, or nothing begun yet
+    std::shared_ptr<Link> link;    // of the part that is open
     wire::RequestHeader header;
   };
   std::unique_ptr<Upload> upload_;
@@ -129,7 +131,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   mutable std::uint64_t own_metadata_asked_ = 0;  // of a connection without instance
   std::int32_t fetch_session_ = 0;
   std::optional<route::NodeKey> fetch_session_at_;
-  Clock::time_point active_;           // last byte from or to the client
+  Clock::time_point active_;  // last byte from or to the client
   bool reading_ = false, writing_ = false, resuming_ = false;
   bool draining_ = false, ended_ = false, closed_ = false;  // ended: the client sent its FIN
 };

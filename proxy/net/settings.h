@@ -23,9 +23,9 @@ enum class Advertise : std::uint8_t {
 struct Settings {
   ClusterSettings old_cluster;
   std::optional<ClusterSettings> new_cluster;
-  std::optional<route::Endpoint> plain;         // listen.plain; nullopt: off
+  std::optional<route::Endpoint> plain;  // listen.plain; nullopt: off
   Advertise advertise = Advertise::loopback;
-  std::string advertise_host;                   // address mode
+  std::string advertise_host;  // address mode
   std::uint16_t advertise_port_first = 0, advertise_port_last = 0;
   Limits limits;
 };

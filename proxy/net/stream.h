@@ -1,7 +1,7 @@
 // A TCP connection: non-blocking reads and writes, and waiting until they make sense.
 //
-// Reads go into buffers that live only for the call (one per thread), so nothing is ever read by the
-// reactor ahead of time: wait first, then read.
+// Reads go into buffers that live only for the call (one per thread), so nothing is ever read by
+// the reactor ahead of time: wait first, then read.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>

@@ -31,11 +31,14 @@ std::optional<std::size_t> Session::stream_produce(std::span<std::byte> data) {
         const auto taken = u.cut.position() - start;
         return taken > 0 ? std::optional(taken) : std::nullopt;
       }
-      case Kind::bad: return close(CloseCause::bad_request, u.cut.error()), std::nullopt;
+      case Kind::bad:
+        return close(CloseCause::bad_request, u.cut.error()), std::nullopt;
       case Kind::begin: {
         const auto node = route::leader_of(world_.view(), u.cut.topic(), u.cut.topic_id(),
                                            u.cut.partition(), origin(produce));
-        if (!node) return close(CloseCause::link_refused, "no broker of the old cluster is known"), std::nullopt;
+        if (!node)
+          return close(CloseCause::link_refused, "no broker of the old cluster is known"),
+                 std::nullopt;
         link_to(*node);
         u.link = links_[*node];
         if (u.cut.acks() != 0) {

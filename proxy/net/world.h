@@ -47,13 +47,13 @@ struct World {
   route::Identities identities;
   route::Versions versions;
   route::Topology old_topology, new_topology;
-  std::string cluster_id;           // as clients see it: old's, for ever
+  std::string cluster_id;  // as clients see it: old's, for ever
   ClusterAccess* access[2] = {nullptr, nullptr};
   std::set<std::shared_ptr<Session>> sessions;
   std::unordered_map<std::uint32_t, std::uint64_t> metadata_asked;  // by client instance
   bool draining = false;
   route::Instance shared_instance{0};  // kafka-go's (naming.cpp); 0: not needed yet
-  std::mt19937_64 random;           // ids for telemetry only
+  std::mt19937_64 random;              // ids for telemetry only
 
   // Scratch of the one thread: valid within one call from the loop.
   std::vector<std::byte> buffer;

@@ -18,11 +18,15 @@ struct State {
   Format format = Format::text;
 
   std::mutex mutex;  // of what `limited` counts
-  struct Kind { std::int64_t last_ms = 0; std::int64_t suppressed = 0; };
+  struct Kind {
+    std::int64_t last_ms = 0;
+    std::int64_t suppressed = 0;
+  };
   std::map<std::string, Kind, std::less<>> kinds;
 
-  State() : logger(std::make_shared<spdlog::logger>(
-                "shunt", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+  State()
+      : logger(std::make_shared<spdlog::logger>(
+            "shunt", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
     logger->set_pattern("%v");
   }
 };
@@ -47,13 +51,17 @@ void append(std::string& line, const Field& field, Format format) {
     std::string& out;
     Format format;
     void operator()(std::string_view v) const {
-      if (format == Format::json) append_json_string(out, v);
-      else append_log_value(out, v);
+      if (format == Format::json)
+        append_json_string(out, v);
+      else
+        append_log_value(out, v);
     }
     void operator()(std::int64_t v) const { fmt::format_to(std::back_inserter(out), "{}", v); }
     void operator()(double v) const {
-      if (v == v && v - v == 0) fmt::format_to(std::back_inserter(out), "{}", v);
-      else out += "null";  // JSON has no infinity
+      if (v == v && v - v == 0)
+        fmt::format_to(std::back_inserter(out), "{}", v);
+      else
+        out += "null";  // JSON has no infinity
     }
     void operator()(bool v) const { out += v ? "true" : "false"; }
   };

@@ -38,8 +38,10 @@ struct Family {
   void add(Labels labels, double value) {
     ClientMetric& m = family.metric.emplace_back();
     m.label = std::move(labels);
-    if (family.type == MetricType::Counter) m.counter.value = value;
-    else m.gauge.value = value;
+    if (family.type == MetricType::Counter)
+      m.counter.value = value;
+    else
+      m.gauge.value = value;
   }
   void add(Labels labels, const Metrics::Api& api) {
     ClientMetric& m = family.metric.emplace_back();
@@ -82,8 +84,8 @@ std::pair<Family, Family> requests(const Metrics& m) {
 }
 
 Family bytes(const Metrics& m) {
-  constexpr std::pair<Direction, const char*> directions[] = {
-      {Direction::to_cluster, "to_cluster"}, {Direction::to_client, "to_client"}};
+  constexpr std::pair<Direction, const char*> directions[] = {{Direction::to_cluster, "to_cluster"},
+                                                              {Direction::to_client, "to_client"}};
   Family f("shunt_bytes_total", "Bytes passed on", MetricType::Counter);
   for (const auto& [d, text] : directions)
     for (const auto c : clusters)

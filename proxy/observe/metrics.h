@@ -20,25 +20,30 @@ class Metrics {
  public:
   static constexpr int api_max = 128;
   // Upper bounds of request_seconds' buckets.
-  static constexpr std::array<double, 10> bounds = {.0005, .001, .0025, .005, .01, .05, .1, .5, 1, 5};
+  static constexpr std::array<double, 10> bounds = {.0005, .001, .0025, .005, .01,
+                                                    .05,   .1,   .5,    1,    5};
 
   void opened(Listener l) { ++connections[static_cast<std::size_t>(l)]; }
   void closed(Listener l, CloseCause c) {
     --connections[static_cast<std::size_t>(l)];
     ++client_closed[static_cast<std::size_t>(c)];
   }
-  void request(wire::ApiKey api, route::Cluster c, double seconds);   // answered
+  void request(wire::ApiKey api, route::Cluster c, double seconds);  // answered
   void moved(Direction d, route::Cluster c, std::uint64_t bytes) {
     bytes_moved[static_cast<std::size_t>(d)][static_cast<std::size_t>(c)] += bytes;
   }
 
   std::array<std::int64_t, 2> connections{};
   std::array<std::uint64_t, close_causes> client_closed{};
-  struct Api { std::uint64_t count = 0; double seconds = 0; std::array<std::uint64_t, 11> buckets{}; };
-  std::array<std::array<Api, 2>, api_max> apis{};     // [api][cluster]
+  struct Api {
+    std::uint64_t count = 0;
+    double seconds = 0;
+    std::array<std::uint64_t, 11> buckets{};
+  };
+  std::array<std::array<Api, 2>, api_max> apis{};  // [api][cluster]
   std::array<std::array<std::uint64_t, 2>, 2> bytes_moved{};
-  std::array<std::int64_t, 2> links{};                 // [cluster]
-  std::array<bool, 2> reachable{};                     // [cluster]
+  std::array<std::int64_t, 2> links{};  // [cluster]
+  std::array<bool, 2> reachable{};      // [cluster]
   std::uint64_t journal_bytes = 0;
 
   // The whole page for /metrics.

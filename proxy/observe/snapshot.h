@@ -15,40 +15,48 @@ using UnixMillis = std::int64_t;
 
 struct ClusterView {
   bool configured = false;
-  std::string cluster_id;       // empty: unknown
+  std::string cluster_id;  // empty: unknown
   bool reachable = false;
   int brokers = 0;
-  std::string error;            // empty: none; else what, where, what to do
+  std::string error;  // empty: none; else what, where, what to do
 };
 
-struct ApiUse { int key; std::string name; int version; std::uint64_t requests; };
+struct ApiUse {
+  int key;
+  std::string name;
+  int version;
+  std::uint64_t requests;
+};
 
-struct ClientView {             // one client instance, or one connection without instance
-  std::string id;               // "c12": stable over restarts; "" for connections without instance: "x<port>"
-  std::string address;          // remote ip:port of one of its connections
+struct ClientView {  // one client instance, or one connection without instance
+  std::string id;    // "c12": stable over restarts; "" for connections without instance: "x<port>"
+  std::string address;  // remote ip:port of one of its connections
   std::string client_id, software, software_version;
   Listener listener = Listener::plain;
   std::vector<std::string> groups;
   int connections = 0;
   UnixMillis since = 0;
-  std::uint64_t bytes_in = 0, bytes_out = 0;   // from the client, to the client
+  std::uint64_t bytes_in = 0, bytes_out = 0;  // from the client, to the client
   std::vector<ApiUse> apis;
   std::vector<std::string> transactional_ids;
-  std::optional<bool> served_by_new;           // nullopt: new not known yet
+  std::optional<bool> served_by_new;  // nullopt: new not known yet
   std::vector<std::string> why_not;
 };
 
-struct TopicView { std::string topic; int partitions = 0; };
+struct TopicView {
+  std::string topic;
+  int partitions = 0;
+};
 
-struct GroupView {              // seen by this proxy or listed by the home cluster
+struct GroupView {  // seen by this proxy or listed by the home cluster
   std::string group, state, protocol;
   std::optional<int> members;
-  std::optional<int> members_outside;   // members of it that are not connected here
+  std::optional<int> members_outside;  // members of it that are not connected here
 };
 
 struct Snapshot {
   bool ready = false;
-  std::string not_ready_reason;          // when !ready
+  std::string not_ready_reason;  // when !ready
   UnixMillis started = 0;
   int connections = 0;
   ClusterView old_cluster, new_cluster;

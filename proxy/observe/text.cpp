@@ -59,8 +59,10 @@ std::string clean_utf8(std::string_view text) {
   out.reserve(text.size());
   while (!text.empty()) {
     const std::size_t n = sequence(text);
-    if (n == 0) out += "\xEF\xBF\xBD";
-    else out.append(text.substr(0, n));
+    if (n == 0)
+      out += "\xEF\xBF\xBD";
+    else
+      out.append(text.substr(0, n));
     text.remove_prefix(std::max<std::size_t>(n, 1));
   }
   return out;
@@ -70,11 +72,21 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
   for (const char c : clean_utf8(text)) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (static_cast<Byte>(c) < 0x20 || c == 0x7F) {
           char escaped[8];
@@ -92,8 +104,10 @@ void append_log_value(std::string& out, std::string_view text) {
   const bool bare = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return c > ' ' && c < 0x7F && c != '"' && c != '=' && c != '\\';
   });
-  if (bare) out.append(text);
-  else append_json_string(out, text);
+  if (bare)
+    out.append(text);
+  else
+    append_json_string(out, text);
 }
 
 }  // namespace shunt::observe

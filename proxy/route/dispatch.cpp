@@ -23,15 +23,23 @@ class Decision {
   void run() {
     switch (request_.route) {
       case Route::internal:
-      case Route::self: out_.act = Act::self; return;
-      case Route::any: return anyone();
-      case Route::node: return node();
-      case Route::leader: return leader();
-      case Route::group: return coordinator(CoordinatorKind::group, Role::group_id);
+      case Route::self:
+        out_.act = Act::self;
+        return;
+      case Route::any:
+        return anyone();
+      case Route::node:
+        return node();
+      case Route::leader:
+        return leader();
+      case Route::group:
+        return coordinator(CoordinatorKind::group, Role::group_id);
       case Route::transaction:
         return coordinator(CoordinatorKind::transaction, Role::transactional_id);
-      case Route::controller: return to(controller());
-      case Route::resource: return each([&](const Leaf& l) { return resource(l); });
+      case Route::controller:
+        return to(controller());
+      case Route::resource:
+        return each([&](const Leaf& l) { return resource(l); });
     }
   }
 
@@ -94,8 +102,7 @@ class Decision {
     constexpr wire::ApiKey fetch = 1;
     // An incremental Fetch (epoch above 0) names only what changed, and one without partitions only
     // ends its session: both belong to the node that holds it. A full one says all it wants.
-    const bool incremental =
-        parts_.top(Role::session_epoch).number > 0 || parts_.leaf_count() == 0;
+    const bool incremental = parts_.top(Role::session_epoch).number > 0 || parts_.leaf_count() == 0;
     if (const auto& session = parts_.top(Role::session_id);
         request_.api == fetch && session.present && session.number != 0 && incremental) {
       const bool ours = origin_.fetch_session == session.number && origin_.fetch_session_at &&

@@ -1,6 +1,7 @@
 // Which broker must answer a request, whichever connection it came on.
 //
-// Source of the rule per API: `route=` in wire/roles.txt. A decision is a value; nothing is sent here.
+// Source of the rule per API: `route=` in wire/roles.txt. A decision is a value; nothing is sent
+// here.
 #pragma once
 
 #include <cstdint>
@@ -20,17 +21,19 @@ namespace shunt::route {
 struct View {
   const Topology* old_cluster = nullptr;
   const Topology* new_cluster = nullptr;
-  const Topology* of(Cluster c) const { return c == Cluster::old_cluster ? old_cluster : new_cluster; }
+  const Topology* of(Cluster c) const {
+    return c == Cluster::old_cluster ? old_cluster : new_cluster;
+  }
 };
 
 // What a connection says of itself.
 struct Origin {
-  std::optional<NodeKey> addressed{};     // the node whose address the client dialled
-  std::int32_t fetch_session = 0;         // the last fetch session answered on it (KIP-227) ...
+  std::optional<NodeKey> addressed{};         // the node whose address the client dialled
+  std::int32_t fetch_session = 0;             // the last fetch session answered on it (KIP-227) ...
   std::optional<NodeKey> fetch_session_at{};  // ... and the node that holds it
   std::span<const std::string> unresolved{};  // coordinator keys that could not be found just now
-  const ProduceOrder* order = nullptr;    // its batches on the way; null: nothing binds
-  std::uint64_t metadata_asked = 0;       // by this client so far
+  const ProduceOrder* order = nullptr;        // its batches on the way; null: nothing binds
+  std::uint64_t metadata_asked = 0;           // by this client so far
 };
 
 enum class Act : std::uint8_t {
@@ -50,13 +53,14 @@ struct Dispatch {
   std::string key;
 };
 
-// Decides for one request. `parts` is the request taken apart. The home cluster of everything is old
-// until topics and groups are moved. `out` is reused: its memory is kept.
+// Decides for one request. `parts` is the request taken apart. The home cluster of everything is
+// old until topics and groups are moved. `out` is reused: its memory is kept.
 void dispatch(const wire::Message& request, const wire::Parts& parts, const View& view,
               const Origin& origin, Dispatch& out);
 
 // The leader of one partition, for Produce frames that are streamed in parts.
-std::optional<NodeKey> leader_of(const View& view, std::string_view topic, const wire::Uuid& topic_id,
-                                 std::int32_t partition, const Origin& origin);
+std::optional<NodeKey> leader_of(const View& view, std::string_view topic,
+                                 const wire::Uuid& topic_id, std::int32_t partition,
+                                 const Origin& origin);
 
 }  // namespace shunt::route

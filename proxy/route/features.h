@@ -17,8 +17,8 @@ class Features {
   };
   // From an ApiVersions answer of v3 or later; none below.
   static Features from(const wire::Value& body);
-  // What both have: supported ranges overlap, finalized levels are the lower ones. The epoch is this
-  // one's.
+  // What both have: supported ranges overlap, finalized levels are the lower ones. The epoch is
+  // this one's.
   Features intersect(const Features& other) const;
   // Adds the fields of an ApiVersions answer of `version`, if there is anything to show. Below v4 a
   // supported feature whose minimum is 0 is left out, as brokers do (KAFKA-17011).

@@ -30,7 +30,7 @@ using Seconds = std::int64_t;            // Unix time, seconds
 struct Address {
   std::uint32_t value = 0;
   auto operator<=>(const Address&) const = default;
-  std::string text() const;                                   // "127.16.0.3"
+  std::string text() const;  // "127.16.0.3"
   // Dotted decimal without leading zeros (elsewhere they mean octal), inside 127/8 only.
   static std::optional<Address> parse(std::string_view text);
 };
@@ -78,11 +78,11 @@ using IdentityRecord = std::variant<InstanceSeen, BlockGiven, SlotGiven, GroupLi
                                     InstanceTouched, InstanceForgotten>;
 
 // Addresses in blocks of 16: block b covers 127.1.0.0 + 16 b .. + 15; slot s of an instance lives
-// in its block number s / 16 at place s % 16. 127.0/16 is never given (bootstrap, resolvers), nor is
-// the last block (127.255.255.255 is a broadcast address).
-// Blocks are given again only after 30 days unused, the longest unused first; an instance is known
-// until one of its blocks is needed, then forgotten as a whole. Blocks long unused go before fresh
-// ones, so what is kept here is bounded by the instances of a month.
+// in its block number s / 16 at place s % 16. 127.0/16 is never given (bootstrap, resolvers), nor
+// is the last block (127.255.255.255 is a broadcast address). Blocks are given again only after 30
+// days unused, the longest unused first; an instance is known until one of its blocks is needed,
+// then forgotten as a whole. Blocks long unused go before fresh ones, so what is kept here is
+// bounded by the instances of a month.
 class Identities {
  public:
   // Changes not yet told to the journal; the caller writes them before an effect shows, then drops
@@ -95,7 +95,8 @@ class Identities {
 
   Instance begin(std::string_view client_id, std::string_view software, Seconds now);
   // Fills in what a connection learned later (client id of the first request, ApiVersions'
-  // software). What is known stays: another client id on an address is another client (see matches).
+  // software). What is known stays: another client id on an address is another client (see
+  // matches).
   void describe(Instance i, std::string_view client_id, std::string_view software, Seconds now);
   // Is a connection that says this of itself certainly the instance (rules A6)? Empty says nothing
   // and contradicts nothing (some clients leave it out on some connections).
@@ -103,7 +104,10 @@ class Identities {
   // The address that stands for `node` in answers to `i`; gives one if there is none yet. Counts as
   // use. nullopt: no such instance, or the address space is exhausted (nothing unused for 30 days).
   std::optional<Address> address(Instance i, NodeKey node, Seconds now);
-  struct Meaning { Instance instance; NodeKey node; };
+  struct Meaning {
+    Instance instance;
+    NodeKey node;
+  };
   // Who and what an address means; nullopt: the bootstrap or an address never given.
   std::optional<Meaning> meaning(Address a) const;
   // In use (a connection came in; once a day while one is open): keeps its addresses from being
@@ -121,10 +125,10 @@ class Identities {
   // The instance of a group's member; Instance{0}: not known.
   Instance of_member(std::string_view group, std::string_view member) const;
   struct Info {
-    std::string client_id, software;  // at most text_max bytes
-    Seconds seen = 0;                 // to the day
+    std::string client_id, software;                         // at most text_max bytes
+    Seconds seen = 0;                                        // to the day
     std::map<std::string, std::string, std::less<>> groups;  // group -> member id ("": not told)
-    std::vector<std::uint32_t> blocks;  // by index; no_block: not given
+    std::vector<std::uint32_t> blocks;                       // by index; no_block: not given
   };
   const Info* info(Instance i) const;
   const std::map<Instance, Info>& all() const { return instances_; }
@@ -167,7 +171,10 @@ class Identities {
   std::set<std::tuple<bool, Seconds, Instance>> by_use_;
   std::map<NodeKey, std::uint32_t> slots_;
   std::vector<NodeKey> nodes_;  // by slot; a negative id: none
-  struct Owner { Instance instance; std::uint32_t index; };
+  struct Owner {
+    Instance instance;
+    std::uint32_t index;
+  };
   std::map<std::uint32_t, Owner> blocks_;
   std::deque<std::uint32_t> free_blocks_;  // below next_block_, without owner; longest unused first
   std::map<std::string, std::map<std::string, Instance, std::less<>>, std::less<>> members_;

@@ -5,9 +5,7 @@
 
 namespace shunt::route {
 
-std::vector<IdentityRecord> Identities::take_records() {
-  return std::exchange(records_, {});
-}
+std::vector<IdentityRecord> Identities::take_records() { return std::exchange(records_, {}); }
 
 void Identities::apply(const IdentityRecord& record) {
   std::visit([this](const auto& r) { replay(r); }, record);

@@ -27,8 +27,8 @@ struct NodeKey {
   auto operator<=>(const NodeKey&) const = default;
 };
 
-// What clients are shown for a native id. -1 and other negative ids mean "none" and pass; an id above
-// native_node_max cannot be shown: none (as in the topology).
+// What clients are shown for a native id. -1 and other negative ids mean "none" and pass; an id
+// above native_node_max cannot be shown: none (as in the topology).
 constexpr NodeId shown(Cluster c, NativeNodeId id) {
   const auto n = static_cast<std::int32_t>(id);
   if (n > native_node_max) return NodeId{-1};

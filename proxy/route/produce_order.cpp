@@ -35,8 +35,10 @@ ProduceOrder::Road* ProduceOrder::sent(std::string_view topic, const wire::Uuid&
 
 void ProduceOrder::release(Road* road, bool refused, std::uint64_t metadata_asked) {
   --road->unanswered;
-  if (refused) road->refused_at = metadata_asked;
-  else if (road->refused_at && *road->refused_at != metadata_asked) road->refused_at.reset();
+  if (refused)
+    road->refused_at = metadata_asked;
+  else if (road->refused_at && *road->refused_at != metadata_asked)
+    road->refused_at.reset();
   if (road->unanswered == 0 && !road->refused_at) {
     const std::string key = std::move(road->key);
     roads_.erase(key);

@@ -1,9 +1,9 @@
 // Keeps a connection's batches of one partition on one road while its leader moves.
 //
 // Without a proxy all batches in flight go to the node the client believes in: when the leadership
-// has moved they all fail there, and the client sends them again in order. Routed by content alone, a
-// later batch would overtake an earlier one that the former leader is about to refuse, and the new
-// leader would see a gap (error 45) or, without producer ids, the wrong order (rules A4).
+// has moved they all fail there, and the client sends them again in order. Routed by content alone,
+// a later batch would overtake an earlier one that the former leader is about to refuse, and the
+// new leader would see a gap (error 45) or, without producer ids, the wrong order (rules A4).
 //
 // So a partition stays with the node that was last used for it on this connection
 //  - while an earlier Produce to that node is unanswered, and
@@ -33,8 +33,8 @@ class ProduceOrder {
     std::optional<std::uint64_t> refused_at;  // the client's count of Metadata requests then
   };
 
-  // Where the partition is bound to go; nullopt: wherever its leader is. `metadata_asked`: how often
-  // this client has asked for Metadata so far.
+  // Where the partition is bound to go; nullopt: wherever its leader is. `metadata_asked`: how
+  // often this client has asked for Metadata so far.
   std::optional<NodeKey> bound(std::string_view topic, const wire::Uuid& id, std::int32_t partition,
                                std::uint64_t metadata_asked) const;
   // A Produce that will be answered goes to `node`. The road is good until release().

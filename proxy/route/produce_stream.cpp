@@ -23,20 +23,29 @@ void ProduceStream::keep(const Token& t, Bytes bytes) {
   auto& into = place_ == Place::before ? fixed_ : place_ == Place::topic ? topic_key_ : leaf_key_;
   into.insert(into.end(), bytes.begin(), bytes.end());
   switch (t.field->role) {
-    case Role::acks: acks_ = static_cast<std::int16_t>(t.number); return;
+    case Role::acks:
+      acks_ = static_cast<std::int16_t>(t.number);
+      return;
     case Role::topic_name:
       topic_.assign(reinterpret_cast<const char*>(t.content.data()), t.content.size());
       return;
-    case Role::topic_id: std::copy(t.content.begin(), t.content.end(), topic_id_.begin()); return;
-    case Role::partition: partition_ = static_cast<std::int32_t>(t.number); return;
-    default: return;
+    case Role::topic_id:
+      std::copy(t.content.begin(), t.content.end(), topic_id_.begin());
+      return;
+    case Role::partition:
+      partition_ = static_cast<std::int32_t>(t.number);
+      return;
+    default:
+      return;
   }
 }
 
 // The head of the request that carries this one partition.
 ProduceStream::Step ProduceStream::part(const Token& records) {
   out_.assign(wire::frame_prefix_bytes, std::byte{0});
-  const auto add = [&](const std::vector<std::byte>& b) { out_.insert(out_.end(), b.begin(), b.end()); };
+  const auto add = [&](const std::vector<std::byte>& b) {
+    out_.insert(out_.end(), b.begin(), b.end());
+  };
   add(head_);
   add(fixed_);
   wire::put_count(out_, flexible_, 1);
@@ -45,7 +54,8 @@ ProduceStream::Step ProduceStream::part(const Token& records) {
   add(leaf_key_);
   wire::put_count(out_, flexible_, records.number);
   const std::int64_t tail = flexible_ ? 3 : 0;  // no tagged fields: partition, topic, request
-  const auto size = static_cast<std::int64_t>(out_.size()) - 4 + std::max<std::int64_t>(records.number, 0) + tail;
+  const auto size =
+      static_cast<std::int64_t>(out_.size()) - 4 + std::max<std::int64_t>(records.number, 0) + tail;
   if (size > 0x7fffffff) {
     error_ = "a partition's records are larger than a frame can be";
     return {.kind = Kind::bad, .bytes = {}};
@@ -67,9 +77,12 @@ ProduceStream::Step ProduceStream::next(Bytes rest) {
     const Bytes bytes = rest.first(t.size);
     rest = rest.subspan(t.size);
     switch (t.kind) {
-      case TokenKind::need_more: return {};
-      case TokenKind::done: return {.kind = Kind::done, .bytes = {}};
-      case TokenKind::bad: return {.kind = Kind::bad, .bytes = {}};
+      case TokenKind::need_more:
+        return {};
+      case TokenKind::done:
+        return {.kind = Kind::done, .bytes = {}};
+      case TokenKind::bad:
+        return {.kind = Kind::bad, .bytes = {}};
       case TokenKind::element:
         if (!t.field->split) break;
         // Topics are structs with an array of partitions inside; partitions have none.
@@ -86,7 +99,9 @@ ProduceStream::Step ProduceStream::next(Bytes rest) {
         if (t.field->split) place_ = Place::topic;
         break;
       case TokenKind::scalar:
-      case TokenKind::text: keep(t, bytes); break;
+      case TokenKind::text:
+        keep(t, bytes);
+        break;
       case TokenKind::blob:
         if (t.field->role != Role::records) break;
         if (const Step s = part(t); s.kind == Kind::bad || t.number > 0) return s;
@@ -96,7 +111,8 @@ ProduceStream::Step ProduceStream::next(Bytes rest) {
         if (!open_ || place_ != Place::records) break;  // an unknown tagged field: not passed on
         if (t.last) place_ = Place::leaf;
         return {.kind = Kind::chunk, .bytes = bytes};
-      default: break;
+      default:
+        break;
     }
   }
 }

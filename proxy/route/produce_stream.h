@@ -30,7 +30,7 @@ class ProduceStream {
   };
   struct Step {
     Kind kind = Kind::need_more;
-    wire::Bytes bytes;     // valid until the next call
+    wire::Bytes bytes;  // valid until the next call
   };
   // Consumes from `rest`, the body's bytes from position() on.
   Step next(wire::Bytes rest);
@@ -49,13 +49,13 @@ class ProduceStream {
 
   wire::Walker walker_;
   bool flexible_;
-  std::vector<std::byte> head_;    // the request header
-  std::vector<std::byte> fixed_;   // body up to the topics
+  std::vector<std::byte> head_;   // the request header
+  std::vector<std::byte> fixed_;  // body up to the topics
   std::vector<std::byte> topic_key_;
   std::vector<std::byte> leaf_key_;
   std::vector<std::byte> out_;
   enum class Place : std::uint8_t { before, topic, leaf, records } place_ = Place::before;
-  bool open_ = false;              // a part began and has not ended
+  bool open_ = false;  // a part began and has not ended
   std::string topic_;
   wire::Uuid topic_id_{};
   std::int32_t partition_ = -1;

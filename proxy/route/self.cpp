@@ -26,7 +26,8 @@ Value answer_telemetry(wire::ApiKey api, const Value& request, const wire::Uuid&
   constexpr wire::ApiKey push = 72;
   if (api == push) return Struct{{"ErrorCode", 0}};
   const wire::Uuid asked = request["ClientInstanceId"].uuid();
-  const bool none = std::all_of(asked.begin(), asked.end(), [](std::byte b) { return b == std::byte{0}; });
+  const bool none =
+      std::all_of(asked.begin(), asked.end(), [](std::byte b) { return b == std::byte{0}; });
   constexpr int five_minutes_ms = 300000, one_mebibyte = 1 << 20;
   return Struct{{"ErrorCode", 0},
                 {"ClientInstanceId", none ? fresh_id : asked},
@@ -42,7 +43,8 @@ std::optional<Value> answer_for_foreign_node(wire::ApiKey api) {
   constexpr wire::ApiKey list_groups = 16, list_transactions = 66;
   if (api == list_groups) return Struct{{"ErrorCode", 0}, {"Groups", Array{}}};
   if (api == list_transactions) {
-    return Struct{{"ErrorCode", 0}, {"UnknownStateFilters", Array{}}, {"TransactionStates", Array{}}};
+    return Struct{
+        {"ErrorCode", 0}, {"UnknownStateFilters", Array{}}, {"TransactionStates", Array{}}};
   }
   return std::nullopt;
 }

@@ -1,7 +1,7 @@
 // What is known of one cluster: brokers, controller, topics with their leaders, coordinators.
 //
-// Filled from Metadata answers (the poller's own, and those that pass to clients) and FindCoordinator
-// answers. Pure: no clock, no socket; whoever fills it says what is complete.
+// Filled from Metadata answers (the poller's own, and those that pass to clients) and
+// FindCoordinator answers. Pure: no clock, no socket; whoever fills it says what is complete.
 #pragma once
 
 #include <array>
@@ -31,7 +31,7 @@ struct Partition {
 };
 
 struct Topic {
-  wire::Uuid id{};          // zero: the cluster has no topic ids (below 2.8)
+  wire::Uuid id{};  // zero: the cluster has no topic ids (below 2.8)
   bool internal = false;
   std::vector<Partition> partitions;  // by index
 };
@@ -96,7 +96,9 @@ class Topology {
   NativeNodeId controller_{-1};
   std::map<NativeNodeId, Broker> brokers_;
   Topics topics_;
-  struct UuidHash { std::size_t operator()(const wire::Uuid& id) const; };
+  struct UuidHash {
+    std::size_t operator()(const wire::Uuid& id) const;
+  };
   std::unordered_map<wire::Uuid, std::string, UuidHash> names_;
   // By kind. Two maps, not one by (kind, key): a pair cannot be looked up without a std::string.
   std::array<std::map<std::string, NativeNodeId, std::less<>>, 2> coordinators_;

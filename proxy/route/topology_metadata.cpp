@@ -56,7 +56,8 @@ bool Topology::take_brokers(const Value& body) {
     if (id < NativeNodeId{0} || port <= 0 || port > 65535) continue;
     const Value rack = b["Rack"];
     now[id] = {{std::string(b["Host"].text()), static_cast<std::uint16_t>(port)},
-               std::string(rack.text()), !rack.null()};
+               std::string(rack.text()),
+               !rack.null()};
   }
   const bool equal = std::ranges::equal(now, brokers_, [](const auto& a, const auto& b) {
     return a.first == b.first && same(a.second, b.second);

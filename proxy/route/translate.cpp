@@ -29,8 +29,10 @@ std::array<std::byte, 4> number_bytes(NodeId id) {
 
 std::vector<std::byte> string_bytes(std::string_view text, bool flexible) {
   std::vector<std::byte> out;
-  if (flexible) wire::put_varint(out, static_cast<std::uint32_t>(text.size() + 1));
-  else wire::put(out, static_cast<std::int16_t>(text.size()));
+  if (flexible)
+    wire::put_varint(out, static_cast<std::uint32_t>(text.size() + 1));
+  else
+    wire::put(out, static_cast<std::int16_t>(text.size()));
   const auto* p = reinterpret_cast<const std::byte*>(text.data());
   out.insert(out.end(), p, p + text.size());
   return out;
@@ -53,7 +55,11 @@ class WholeTranslator {
  public:
   WholeTranslator(wire::Version version, bool flexible, Cluster from, Naming& naming,
                   wire::Edits& edits, Noticed& noticed)
-      : version_(version), flexible_(flexible), from_(from), naming_(naming), edits_(edits),
+      : version_(version),
+        flexible_(flexible),
+        from_(from),
+        naming_(naming),
+        edits_(edits),
         noticed_(noticed) {}
 
   const char* take(const Token& t) {
@@ -71,10 +77,15 @@ class WholeTranslator {
       case TokenKind::tag:
         if (t.field != nullptr) tags_.push_back(t);  // an unknown one has no end_tag
         return nullptr;
-      case TokenKind::end_tag: end_tag(); return nullptr;
+      case TokenKind::end_tag:
+        end_tag();
+        return nullptr;
       case TokenKind::scalar:
-      case TokenKind::text: field(t); return nullptr;
-      default: return nullptr;
+      case TokenKind::text:
+        field(t);
+        return nullptr;
+      default:
+        return nullptr;
     }
   }
 
@@ -105,9 +116,14 @@ class WholeTranslator {
 
   void field(const Token& t) {
     switch (t.field->role) {
-      case Role::error: noticed_.error(t.number); return;
-      case Role::session_id: noticed_.fetch_session = static_cast<std::int32_t>(t.number); return;
-      case Role::node_id: return node_id(t);
+      case Role::error:
+        noticed_.error(t.number);
+        return;
+      case Role::session_id:
+        noticed_.fetch_session = static_cast<std::int32_t>(t.number);
+        return;
+      case Role::node_id:
+        return node_id(t);
       case Role::host:
         if (t.number > 0) {
           // Without an address of ours none is shown: a broker's own never passes.
@@ -128,10 +144,16 @@ class WholeTranslator {
           edits_.replace(t.at, t.size, string_bytes(naming_.cluster_id(), flexible_));
         }
         return;
-      case Role::topic_id: return topic_id(t);
-      case Role::resource_type: type_ = t.number; return resource();
-      case Role::resource_name: name_ = t; return resource();
-      default: return;
+      case Role::topic_id:
+        return topic_id(t);
+      case Role::resource_type:
+        type_ = t.number;
+        return resource();
+      case Role::resource_name:
+        name_ = t;
+        return resource();
+      default:
+        return;
     }
   }
 
@@ -212,7 +234,8 @@ void Noticed::error(std::int64_t code) {
     case 41:  // NOT_CONTROLLER
       stale_controller = true;
       return;
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -264,8 +287,11 @@ void StreamTranslator::rewrite(const Token& t, std::span<std::byte> bytes) {
   }
   if (t.kind != TokenKind::scalar) return;
   switch (t.field->role) {
-    case Role::error: return noticed_.error(t.number);
-    case Role::session_id: noticed_.fetch_session = static_cast<std::int32_t>(t.number); return;
+    case Role::error:
+      return noticed_.error(t.number);
+    case Role::session_id:
+      noticed_.fetch_session = static_cast<std::int32_t>(t.number);
+      return;
     case Role::node_id:
       wire::store(bytes.data(), static_cast<std::int32_t>(shown_number(from_, t.number)));
       return;
@@ -277,7 +303,8 @@ void StreamTranslator::rewrite(const Token& t, std::span<std::byte> bytes) {
         std::copy(mapped.begin(), mapped.end(), bytes.begin());
       }
       return;
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -300,12 +327,13 @@ const char* translate_request(const wire::Message& request, wire::Version versio
     }
     if (t.kind == TokenKind::text && t.field->role == Role::resource_name &&
         (type == resource_broker || type == resource_broker_logger)) {
-      const std::string_view name(reinterpret_cast<const char*>(t.content.data()), t.content.size());
+      const std::string_view name(reinterpret_cast<const char*>(t.content.data()),
+                                  t.content.size());
       std::int32_t id = -1;
       const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
       if (error == std::errc{} && end == name.data() + name.size() && id >= new_node_base) {
-        edits.replace(t.at, t.size, string_bytes(std::to_string(id - new_node_base),
-                                                 walker.flexible()));
+        edits.replace(t.at, t.size,
+                      string_bytes(std::to_string(id - new_node_base), walker.flexible()));
       }
     }
   }

@@ -1,7 +1,8 @@
 // What names a cluster in an answer, made what clients may see; and the reverse in requests.
 //
-// By role only (wire/roles.txt): addresses, node lists, node ids, cluster and topic ids, BROKER config
-// resources. Offsets and epochs of the old cluster pass unchanged until a partition's first cut.
+// By role only (wire/roles.txt): addresses, node lists, node ids, cluster and topic ids, BROKER
+// config resources. Offsets and epochs of the old cluster pass unchanged until a partition's first
+// cut.
 #pragma once
 
 #include <cstdint>
@@ -58,16 +59,16 @@ Passing passing(const wire::Message& answer, wire::Version version, Cluster from
 const char* translate(const wire::Message& answer, wire::Version version, wire::Bytes body,
                       Cluster from, Naming& naming, wire::Edits& edits, Noticed& noticed);
 
-// The same as the bytes arrive. Leader endpoints (KIP-951) cannot change their length here: they are
-// blanked, and their tag becomes one that no client knows.
+// The same as the bytes arrive. Leader endpoints (KIP-951) cannot change their length here: they
+// are blanked, and their tag becomes one that no client knows.
 class StreamTranslator {
  public:
   StreamTranslator(const wire::Message& answer, wire::Version version, std::uint64_t body_size,
                    Cluster from, Naming& naming)
       : walker_(answer, version, body_size), from_(from), naming_(naming) {}
 
-  // Walks and rewrites `window`, the bytes from position() on; returns how many are finished and may
-  // be sent. The rest belongs to a token that is not complete.
+  // Walks and rewrites `window`, the bytes from position() on; returns how many are finished and
+  // may be sent. The rest belongs to a token that is not complete.
   std::size_t take(std::span<std::byte> window);
   bool done() const { return done_; }
   const char* error() const { return walker_.error(); }
@@ -85,7 +86,7 @@ class StreamTranslator {
 };
 
 // Rewrites a request body for a broker of `to` in place of what clients see. Null or why not.
-const char* translate_request(const wire::Message& request, wire::Version version,
-                              wire::Bytes body, Cluster to, wire::Edits& edits);
+const char* translate_request(const wire::Message& request, wire::Version version, wire::Bytes body,
+                              Cluster to, wire::Edits& edits);
 
 }  // namespace shunt::route

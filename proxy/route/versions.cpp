@@ -86,8 +86,8 @@ wire::Value Versions::answer(int error, wire::Version version) const {
   for (wire::ApiKey api = 0; api < api_key_max; ++api) {
     const auto v = offered_.of(api);
     if (v.empty() || (error == unsupported_version && api != api_versions)) continue;
-    apis.emplace_back(wire::Struct{{"ApiKey", int{api}}, {"MinVersion", int{v.first}},
-                                   {"MaxVersion", int{v.last}}});
+    apis.emplace_back(wire::Struct{
+        {"ApiKey", int{api}}, {"MinVersion", int{v.first}}, {"MaxVersion", int{v.last}}});
   }
   // ZkMigrationReady is for controllers: not set.
   wire::Struct body{{"ErrorCode", error}, {"ApiKeys", std::move(apis)}, {"ThrottleTimeMs", 0}};

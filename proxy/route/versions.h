@@ -69,8 +69,8 @@ class Versions {
   // (only old's while only old is known); none while a broker of theirs has not told. `error`:
   // 0, or 35 (UNSUPPORTED_VERSION: to be encoded as v0, and like a broker's it names ApiVersions
   // alone, KIP-511).
-  // Below v4 supported features with a minimum of 0 are left out: Java clients before 3.9.1 or so die
-  // of them (KAFKA-17011).
+  // Below v4 supported features with a minimum of 0 are left out: Java clients before 3.9.1 or so
+  // die of them (KAFKA-17011).
   wire::Value answer(int error, wire::Version version = 4) const;
 
   // The highest version to use for our own requests to this broker: in its range and the table's;

@@ -10,10 +10,21 @@ namespace {
 
 // Where the fields of a v2 header stand, and those of v0 and v1 (KIP-98, KIP-32).
 enum At : std::size_t {
-  base_offset = 0, length = 8, leader_epoch = 12, magic = 16, crc = 17, attributes = 21,
-  last_offset_delta = 23, base_timestamp = 27, max_timestamp = 35, producer_id = 43,
-  producer_epoch = 51, base_sequence = 53, record_count = 57,
-  message_crc = 12, message_attributes = 17,
+  base_offset = 0,
+  length = 8,
+  leader_epoch = 12,
+  magic = 16,
+  crc = 17,
+  attributes = 21,
+  last_offset_delta = 23,
+  base_timestamp = 27,
+  max_timestamp = 35,
+  producer_id = 43,
+  producer_epoch = 51,
+  base_sequence = 53,
+  record_count = 57,
+  message_crc = 12,
+  message_attributes = 17,
 };
 constexpr std::size_t producer_bytes = base_sequence - producer_id;
 

@@ -15,15 +15,15 @@ namespace shunt::wire {
 constexpr std::size_t batch_header_bytes = 61;    // of a v2 batch, up to its records
 constexpr std::size_t message_header_bytes = 18;  // of a v0 or v1 message, up to its attributes
 constexpr std::size_t batch_prefix_bytes = 17;  // base offset, length, epoch/crc, magic: any magic
-constexpr std::size_t batch_log_overhead = 12;    // base offset and length: not in the length
+constexpr std::size_t batch_log_overhead = 12;  // base offset and length: not in the length
 
 // The header of one batch (v2), or of one wrapper/plain message (v0, v1: only the first five).
 struct BatchHeader {
-  std::int64_t base_offset = 0;    // v0, v1 compressed: the offset of the *last* inner message
-  std::int32_t length = 0;         // of the batch after base_offset and length (12 bytes)
+  std::int64_t base_offset = 0;  // v0, v1 compressed: the offset of the *last* inner message
+  std::int32_t length = 0;       // of the batch after base_offset and length (12 bytes)
   std::int8_t magic = 0;
-  std::int16_t attributes = 0;     // bits 0-2 codec, 3 timestamp type, 4 transactional, 5 control
-  std::uint32_t crc = 0;  // v2: CRC-32C from the attributes on; v0, v1: CRC-32 from the magic
+  std::int16_t attributes = 0;  // bits 0-2 codec, 3 timestamp type, 4 transactional, 5 control
+  std::uint32_t crc = 0;        // v2: CRC-32C from the attributes on; v0, v1: CRC-32 from the magic
   std::int32_t leader_epoch = -1;  // v2 only from here on
   std::int32_t last_offset_delta = 0;
   std::int64_t base_timestamp = -1, max_timestamp = -1;
@@ -48,9 +48,9 @@ struct BatchHeader {
 // native, or the reverse).
 struct BatchEdit {
   std::int64_t offset_shift = 0;
-  bool set_leader_epoch = false;   // v2: v0 and v1 have none
+  bool set_leader_epoch = false;  // v2: v0 and v1 have none
   std::int32_t leader_epoch = 0;
-  bool set_producer = false;       // only where the batch has a producer id (>= 0)
+  bool set_producer = false;  // only where the batch has a producer id (>= 0)
   std::int64_t producer_id = -1;
   std::int16_t producer_epoch = -1;
 };
@@ -88,9 +88,9 @@ class BatchCursor {
 
  private:
   bool step_over(Bytes& rest, std::size_t& advance);  // false: `rest` ended before
-  std::uint64_t left_;          // of the set, from position_ on
+  std::uint64_t left_;                                // of the set, from position_ on
   std::uint64_t position_ = 0;
-  std::uint64_t skip_ = 0;      // of the batch found last, or of the partial one
+  std::uint64_t skip_ = 0;  // of the batch found last, or of the partial one
   bool bad_ = false;
 };
 

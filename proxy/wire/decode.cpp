@@ -57,14 +57,18 @@ struct Reader {
         return t.number;
       case TokenKind::text: {
         Value v;
-        v.v_ = Value::Text{body, {reinterpret_cast<const char*>(t.content.data()),
-                                  t.content.size()}};
+        v.v_ =
+            Value::Text{body, {reinterpret_cast<const char*>(t.content.data()), t.content.size()}};
         return v;
       }
-      case TokenKind::blob: return view(rest().first(static_cast<std::size_t>(t.number)));
-      case TokenKind::array: return part(fields_of(*t.field), t.field, t.at, t.number);
-      case TokenKind::structure: return part(fields_of(*t.field), nullptr, t.at + t.size, 0);
-      default: return {};
+      case TokenKind::blob:
+        return view(rest().first(static_cast<std::size_t>(t.number)));
+      case TokenKind::array:
+        return part(fields_of(*t.field), t.field, t.at, t.number);
+      case TokenKind::structure:
+        return part(fields_of(*t.field), nullptr, t.at + t.size, 0);
+      default:
+        return {};
     }
   }
 
@@ -142,9 +146,10 @@ void Elements::Iterator::read() {
            array.type == Type::structure
                ? Walker::in_struct(part_.fields, b.version, b.flexible, next_, b.bytes.size())
                : Walker::at_value(array, true, b.version, b.flexible, next_, b.bytes.size())};
-  now_ = array.type == Type::structure ? r.part(part_.fields, nullptr, next_, 0)
-                                       : r.value(r.next());
-  while (!Reader::over(r.next())) {}
+  now_ =
+      array.type == Type::structure ? r.part(part_.fields, nullptr, next_, 0) : r.value(r.next());
+  while (!Reader::over(r.next())) {
+  }
   next_ = static_cast<std::uint32_t>(r.walker.position());
 }
 

@@ -28,11 +28,15 @@ class Edits {
   void append_to(std::vector<std::byte>& out, Bytes body) const;
 
  private:
-  struct Edit { std::uint64_t at; std::uint32_t size; std::uint32_t from, length; };
-  std::vector<Edit> edits_;        // by position
+  struct Edit {
+    std::uint64_t at;
+    std::uint32_t size;
+    std::uint32_t from, length;
+  };
+  std::vector<Edit> edits_;  // by position
   std::vector<std::byte> pool_;
   Bytes body_;
-  std::vector<std::byte> copy_;    // of body_, once something in it was replaced
+  std::vector<std::byte> copy_;  // of body_, once something in it was replaced
 };
 
 }  // namespace shunt::wire

@@ -18,13 +18,20 @@ bool in_range(Type t, std::int64_t n) {
     return n >= std::numeric_limits<T>::min() && n <= std::numeric_limits<T>::max();
   };
   switch (t) {
-    case Type::boolean: return n == 0 || n == 1;
-    case Type::int8: return within(std::int8_t{});
-    case Type::int16: return within(std::int16_t{});
-    case Type::uint16: return within(std::uint16_t{});
-    case Type::int32: return within(std::int32_t{});
-    case Type::uint32: return within(std::uint32_t{});
-    default: return true;
+    case Type::boolean:
+      return n == 0 || n == 1;
+    case Type::int8:
+      return within(std::int8_t{});
+    case Type::int16:
+      return within(std::int16_t{});
+    case Type::uint16:
+      return within(std::uint16_t{});
+    case Type::int32:
+      return within(std::int32_t{});
+    case Type::uint32:
+      return within(std::uint32_t{});
+    default:
+      return true;
   }
 }
 
@@ -91,9 +98,12 @@ class Encoder {
 
   // A length or count; -1 for null.
   void length(std::int64_t n, int fixed_bytes) {
-    if (flexible_) put_varint(out_, static_cast<std::uint32_t>(n + 1));
-    else if (fixed_bytes == 2) put(out_, static_cast<std::int16_t>(n));
-    else put(out_, static_cast<std::int32_t>(n));
+    if (flexible_)
+      put_varint(out_, static_cast<std::uint32_t>(n + 1));
+    else if (fixed_bytes == 2)
+      put(out_, static_cast<std::int16_t>(n));
+    else
+      put(out_, static_cast<std::int32_t>(n));
   }
 
   bool value(const Field& f, bool element, const Value& v) {
@@ -121,14 +131,17 @@ class Encoder {
         out_.insert(out_.end(), id.begin(), id.end());
         return true;
       }
-      default: return number(f, v);
+      default:
+        return number(f, v);
     }
   }
 
   bool null_value(const Field& f, bool element) {
     if (element || !f.nullable.contains(version_)) return fail("null is not allowed here");
-    if (f.type == Type::structure && !f.array) put(out_, std::int8_t{-1});
-    else length(-1, f.type == Type::string && !f.array ? 2 : 4);
+    if (f.type == Type::structure && !f.array)
+      put(out_, std::int8_t{-1});
+    else
+      length(-1, f.type == Type::string && !f.array ? 2 : 4);
     return true;
   }
 
@@ -148,12 +161,19 @@ class Encoder {
     if (!in_range(f.type, n)) return fail("a number is out of its type's range");
     switch (f.type) {
       case Type::boolean:
-      case Type::int8: put(out_, static_cast<std::int8_t>(n)); break;
+      case Type::int8:
+        put(out_, static_cast<std::int8_t>(n));
+        break;
       case Type::int16:
-      case Type::uint16: put(out_, static_cast<std::int16_t>(n)); break;
+      case Type::uint16:
+        put(out_, static_cast<std::int16_t>(n));
+        break;
       case Type::int32:
-      case Type::uint32: put(out_, static_cast<std::int32_t>(n)); break;
-      default: put(out_, n);
+      case Type::uint32:
+        put(out_, static_cast<std::int32_t>(n));
+        break;
+      default:
+        put(out_, n);
     }
     return true;
   }
@@ -206,12 +226,17 @@ Value default_of(const Field& f, Version version) {
   if (f.default_null && f.nullable.contains(version)) return {};
   if (f.array) return Array{};
   switch (f.type) {
-    case Type::string: return "";
+    case Type::string:
+      return "";
     case Type::bytes:
-    case Type::records: return Bytes{};
-    case Type::uuid: return Uuid{};
-    case Type::float64: return static_cast<double>(f.default_number);
-    case Type::boolean: return f.default_number != 0;
+    case Type::records:
+      return Bytes{};
+    case Type::uuid:
+      return Uuid{};
+    case Type::float64:
+      return static_cast<double>(f.default_number);
+    case Type::boolean:
+      return f.default_number != 0;
     case Type::structure: {
       Struct s;
       for (const Field& child : fields_of(f)) {
@@ -219,7 +244,8 @@ Value default_of(const Field& f, Version version) {
       }
       return s;
     }
-    default: return f.default_number;
+    default:
+      return f.default_number;
   }
 }
 

@@ -25,7 +25,9 @@ bool varint(Bytes bytes, std::size_t& at, std::uint32_t& value, bool& bad) {
 Parse skip_tags(Bytes bytes, std::uint64_t limit, std::size_t& at) {
   std::uint32_t count = 0, tag = 0, size = 0;
   bool bad = false;
-  const auto short_of = [&] { return bad || bytes.size() >= limit ? Parse::bad : Parse::need_more; };
+  const auto short_of = [&] {
+    return bad || bytes.size() >= limit ? Parse::bad : Parse::need_more;
+  };
   if (!varint(bytes, at, count, bad)) return short_of();
   if (count > limit) return Parse::bad;
   for (; count > 0; --count) {

@@ -32,9 +32,10 @@ bool flexible_request(const Message& m, Version v);
 bool flexible_answer(const Message& m, Version v);
 
 // Appends size placeholder (4 bytes, see seal), header and nothing else.
-void begin_request(const Message& m, Version v, std::int32_t correlation, std::string_view client_id,
-                   std::vector<std::byte>& out);
-void begin_answer(const Message& m, Version v, std::int32_t correlation, std::vector<std::byte>& out);
+void begin_request(const Message& m, Version v, std::int32_t correlation,
+                   std::string_view client_id, std::vector<std::byte>& out);
+void begin_answer(const Message& m, Version v, std::int32_t correlation,
+                  std::vector<std::byte>& out);
 // Writes the size of everything after `start` + 4 at `start`.
 void seal(std::vector<std::byte>& out, std::size_t start = 0);
 

@@ -37,8 +37,10 @@ class Merger {
     for (const Parts& p : parts_) all += p.body().size();
     out_.reserve(start_ + all + 5);  // a count may take more bytes than each of the counts before
     copy(base_, 0, base_.array().at);
-    if (base_.levels() == 2) topics();
-    else list();
+    if (base_.levels() == 2)
+      topics();
+    else
+      list();
     const auto grown = static_cast<std::int64_t>(out_.size() - start_) -
                        static_cast<std::int64_t>(base_.array().end);
     copy(base_, base_.array().end, base_.body().size());
@@ -105,7 +107,9 @@ class Merger {
 
   // Links pieces of the same topic; true in the answer for those that begin such a chain.
   std::vector<bool> link(std::vector<Piece>& found) const {
-    struct Entry { std::uint32_t hash, index; };
+    struct Entry {
+      std::uint32_t hash, index;
+    };
     std::vector<Entry> order;
     order.reserve(found.size());
     for (const Piece& p : found) {

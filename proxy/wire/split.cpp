@@ -11,9 +11,8 @@ std::string_view chars(Bytes b) { return {reinterpret_cast<const char*>(b.data()
 
 // The split array among these fields in this version.
 const Field* split_array(std::span<const Field> fields, Version version) {
-  const auto it = std::ranges::find_if(fields, [&](const Field& f) {
-    return f.array && f.split && f.versions.contains(version);
-  });
+  const auto it = std::ranges::find_if(
+      fields, [&](const Field& f) { return f.array && f.split && f.versions.contains(version); });
   return it == fields.end() ? nullptr : &*it;
 }
 
@@ -25,8 +24,8 @@ bool over(const Token& t) {
 
 // A field outside the split arrays.
 void Parts::note(const Token& t, bool inside) {
-  const bool value = t.kind == TokenKind::scalar || t.kind == TokenKind::text ||
-                     t.kind == TokenKind::blob;
+  const bool value =
+      t.kind == TokenKind::scalar || t.kind == TokenKind::text || t.kind == TokenKind::blob;
   if (inside || !value || t.field->role == Role::none) return;
   Found& f = top_[static_cast<std::size_t>(t.field->role)];
   if (f.present) return;
@@ -151,16 +150,25 @@ void SplitWalk::field(const Token& t) {
       l.name_at = t.at;
       l.name_size = t.size;
       break;
-    case Role::resource_type: l.resource_type = static_cast<std::int8_t>(t.number); break;
-    case Role::records: l.records_bytes = t.number; break;
-    case Role::max_bytes: l.max_bytes_at = t.at; break;
-    default: break;
+    case Role::resource_type:
+      l.resource_type = static_cast<std::int8_t>(t.number);
+      break;
+    case Role::records:
+      l.records_bytes = t.number;
+      break;
+    case Role::max_bytes:
+      l.max_bytes_at = t.at;
+      break;
+    default:
+      break;
   }
 }
 
 void put_count(std::vector<std::byte>& out, bool flexible, std::int64_t count) {
-  if (flexible) put_varint(out, static_cast<std::uint32_t>(count + 1));
-  else put(out, static_cast<std::int32_t>(count));
+  if (flexible)
+    put_varint(out, static_cast<std::uint32_t>(count + 1));
+  else
+    put(out, static_cast<std::int32_t>(count));
 }
 
 void Parts::append_selected(std::span<const Choice> chosen, std::uint32_t wanted,
@@ -206,7 +214,8 @@ void Parts::append_selected(std::span<const Choice> chosen, std::uint32_t wanted
         if (here > 0) copy(o.inner.end, o.end);
         here = 0;
         break;
-      case Event::end: break;
+      case Event::end:
+        break;
     }
   }
   copy(array_.end, body_.size());

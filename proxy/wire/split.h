@@ -23,16 +23,16 @@ namespace shunt::wire {
 // A field met outside the split arrays, by role: the first of its kind.
 struct Found {
   bool present = false;
-  std::int64_t number = 0;   // scalars; text: length, -1 when null
-  std::string_view text;     // into the body
-  std::uint64_t at = 0;      // position in the body
+  std::int64_t number = 0;  // scalars; text: length, -1 when null
+  std::string_view text;    // into the body
+  std::uint64_t at = 0;     // position in the body
 };
 
 struct ArraySpan {
-  std::uint64_t at = 0;      // of its count
-  std::uint32_t size = 0;    // bytes of its count
-  std::int64_t count = -1;   // -1: null, or not there
-  std::uint64_t end = 0;     // behind its last element
+  std::uint64_t at = 0;     // of its count
+  std::uint32_t size = 0;   // bytes of its count
+  std::int64_t count = -1;  // -1: null, or not there
+  std::uint64_t end = 0;    // behind its last element
 };
 
 // A topic around leaves, when there are two levels; a leaf by itself, when there is one.
@@ -46,11 +46,11 @@ struct Outer {
 // One element that is dispatched as a whole.
 struct Leaf {
   std::uint64_t begin = 0, end = 0;
-  std::string_view topic{};         // of the topic around it (two levels)
+  std::string_view topic{};  // of the topic around it (two levels)
   Uuid topic_id{};
   std::int32_t partition = -1;
-  std::string_view name{};          // a group, transactional id or resource name
-  std::uint64_t name_at = 0;        // where that string (its length prefix) stands, and its bytes
+  std::string_view name{};    // a group, transactional id or resource name
+  std::uint64_t name_at = 0;  // where that string (its length prefix) stands, and its bytes
   std::uint32_t name_size = 0;
   std::int8_t resource_type = 0;
   std::int64_t records_bytes = -1;  // of its record set; -1: none
@@ -58,7 +58,7 @@ struct Leaf {
 };
 
 class Leaves;
-using Choice = std::uint16_t;       // a destination: an index into a list of them
+using Choice = std::uint16_t;  // a destination: an index into a list of them
 
 class Parts {
  public:
@@ -67,11 +67,11 @@ class Parts {
   const char* parse(const Message& message, Version version, Bytes body);
 
   const Found& top(Role role) const { return top_[static_cast<std::size_t>(role)]; }
-  int levels() const { return levels_; }               // 0: nothing to split in this version
-  const ArraySpan& array() const { return array_; }    // the outermost split array
+  int levels() const { return levels_; }             // 0: nothing to split in this version
+  const ArraySpan& array() const { return array_; }  // the outermost split array
   std::uint32_t leaf_count() const { return leaf_count_; }
   std::uint32_t topic_count() const { return topic_count_; }  // that have leaves (two levels)
-  Leaves leaves() const;                               // in the order they stand there
+  Leaves leaves() const;                                      // in the order they stand there
   Bytes body() const { return body_; }
   bool flexible() const { return flexible_; }
 
@@ -117,7 +117,7 @@ class SplitWalk {
   const Parts* parts_;
   const Field* leaf_field_;
   Walker walker_;
-  Leaf leaf_, reading_;        // the last one read whole, and the one that is being read
+  Leaf leaf_, reading_;  // the last one read whole, and the one that is being read
   Outer outer_;
   std::uint64_t next_outer_ = 0;  // where the next one begins, once outer_ has been told of
   bool in_leaf_ = false, in_outer_ = false;

@@ -105,8 +105,10 @@ const Value& Struct::operator[](std::string_view name) const {
 
 Struct& Struct::set(std::string_view name, Value value) {
   const auto it = std::ranges::find(fields_, name, [](const auto& f) { return f.first; });
-  if (it != fields_.end()) it->second = std::move(value);
-  else fields_.emplace_back(std::string(name), std::move(value));
+  if (it != fields_.end())
+    it->second = std::move(value);
+  else
+    fields_.emplace_back(std::string(name), std::move(value));
   return *this;
 }
 

@@ -38,7 +38,7 @@ struct Part {
   std::span<const Field> fields;  // of the struct, or of the array's elements
   const Field* array = nullptr;   // null: a struct
   std::uint32_t at = 0;
-  std::uint32_t count = 0;        // of the array
+  std::uint32_t count = 0;  // of the array
 };
 
 // A value; cheap to copy. Views (text, bytes) stay good while any value of the same tree lives.
@@ -90,10 +90,17 @@ class Value {
  private:
   friend class Elements;
   friend struct Reader;
-  struct Text { std::shared_ptr<const void> owner; std::string_view view; };
-  struct Blob { std::shared_ptr<const void> owner; Bytes view; };
-  std::variant<std::monostate, std::int64_t, double, Text, Blob, Uuid,
-               std::shared_ptr<const Array>, std::shared_ptr<const Struct>, Part> v_;
+  struct Text {
+    std::shared_ptr<const void> owner;
+    std::string_view view;
+  };
+  struct Blob {
+    std::shared_ptr<const void> owner;
+    Bytes view;
+  };
+  std::variant<std::monostate, std::int64_t, double, Text, Blob, Uuid, std::shared_ptr<const Array>,
+               std::shared_ptr<const Struct>, Part>
+      v_;
 };
 
 // A struct: fields by Kafka's name, in the order they were set.
@@ -137,7 +144,7 @@ class Elements {
     void read();  // the next element that was read, into now_
     const Array* built_ = nullptr;
     std::size_t at_ = 0;
-    Part part_;               // elements that were read: `now_`, and where the next one begins
+    Part part_;  // elements that were read: `now_`, and where the next one begins
     Value now_;
     std::uint32_t next_ = 0;
   };

@@ -12,29 +12,42 @@ constexpr std::int64_t string_bytes_max = 32767;  // Kafka's own limit, also for
 int fixed_size(Type t) {
   switch (t) {
     case Type::boolean:
-    case Type::int8: return 1;
+    case Type::int8:
+      return 1;
     case Type::int16:
-    case Type::uint16: return 2;
+    case Type::uint16:
+      return 2;
     case Type::int32:
-    case Type::uint32: return 4;
+    case Type::uint32:
+      return 4;
     case Type::int64:
-    case Type::float64: return 8;
-    case Type::uuid: return 16;
-    default: return 0;
+    case Type::float64:
+      return 8;
+    case Type::uuid:
+      return 16;
+    default:
+      return 0;
   }
 }
 
 std::int64_t number(Type t, const std::byte* at) {
   switch (t) {
     case Type::boolean:
-    case Type::int8: return load<std::int8_t>(at);
-    case Type::int16: return load<std::int16_t>(at);
-    case Type::uint16: return load<std::uint16_t>(at);
-    case Type::int32: return load<std::int32_t>(at);
-    case Type::uint32: return load<std::uint32_t>(at);
+    case Type::int8:
+      return load<std::int8_t>(at);
+    case Type::int16:
+      return load<std::int16_t>(at);
+    case Type::uint16:
+      return load<std::uint16_t>(at);
+    case Type::int32:
+      return load<std::int32_t>(at);
+    case Type::uint32:
+      return load<std::uint32_t>(at);
     case Type::int64:
-    case Type::float64: return load<std::int64_t>(at);  // a float's bits
-    default: return 0;
+    case Type::float64:
+      return load<std::int64_t>(at);  // a float's bits
+    default:
+      return 0;
   }
 }
 
@@ -197,11 +210,15 @@ Token Walker::begin_struct(const Field& f, Bytes rest) {
 Token Walker::value_of(const Field& f, bool element, Bytes rest) {
   if (f.array && !element) return begin_array(f, rest);
   switch (f.type) {
-    case Type::string: return text(f, element, rest);
+    case Type::string:
+      return text(f, element, rest);
     case Type::bytes:
-    case Type::records: return begin_blob(f, element, rest);
-    case Type::structure: return begin_struct(f, rest);
-    default: return scalar(f, rest);
+    case Type::records:
+      return begin_blob(f, element, rest);
+    case Type::structure:
+      return begin_struct(f, rest);
+    default:
+      return scalar(f, rest);
   }
 }
 
@@ -296,8 +313,10 @@ Token Walker::step(Bytes rest, int& depth) {
       case Phase::fields: {
         const Field* f = next_field(l);
         if (f == nullptr) {
-          if (flexible_) l.phase = Phase::tag_count;
-          else --depth_;
+          if (flexible_)
+            l.phase = Phase::tag_count;
+          else
+            --depth_;
           break;
         }
         const Token t = value_of(*f, false, rest);  // may push: l stays valid (a fixed array)
@@ -305,7 +324,8 @@ Token Walker::step(Bytes rest, int& depth) {
         ++l.next;
         return t;
       }
-      case Phase::tag_count: return tag_count(l, rest);
+      case Phase::tag_count:
+        return tag_count(l, rest);
       case Phase::tags:
         if (l.left > 0) return begin_tag(l, rest);
         --depth_;
@@ -314,7 +334,8 @@ Token Walker::step(Bytes rest, int& depth) {
         if (position_ != l.end) return fail("a tagged field is not as long as its size says");
         --depth_;
         return take(TokenKind::end_tag, l.field, 0);
-      case Phase::elements: return begin_element(l);
+      case Phase::elements:
+        return begin_element(l);
       case Phase::value: {
         const bool element = l.left == 1;
         const Field& f = *l.field;
@@ -323,7 +344,8 @@ Token Walker::step(Bytes rest, int& depth) {
         if (t.kind == TokenKind::need_more) ++depth_;
         return t;
       }
-      case Phase::blob: return blob_chunk(l, rest);
+      case Phase::blob:
+        return blob_chunk(l, rest);
     }
   }
   return {.kind = TokenKind::bad, .at = position_};

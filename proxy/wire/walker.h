@@ -17,22 +17,22 @@ namespace shunt::wire {
 using Bytes = std::span<const std::byte>;
 
 enum class TokenKind : std::uint8_t {
-  need_more,    // the next token is not complete in the given bytes: call again with more
-  done,         // the body ended exactly where its size says
-  bad,          // not a message of this version: error() says why; final
-  scalar,       // a fixed-size field: number (uuid: content)
-  text,         // a whole string: content; number = its length, -1 when null
-  blob,         // the length of bytes or records: number, -1 when null; its chunks follow
-  chunk,        // a part of a blob, of an unknown tagged field, or of what follows a request: content
-  array,        // an array's count: number, -1 when null
-  element,      // the next element of an array begins here (no bytes)
-  end_array,    // after the last element (no bytes); not sent for a null array
-  structure,    // a struct that is no element begins: number = -1 when null, else 1 (a mark of a
-                // byte where it may be null, else no bytes)
-  tags,         // the number of tagged fields: number
-  tag,          // a tagged field's number; payload = its size; known: its value follows, then
-                // end_tag; unknown (field null): its chunks
-  end_tag,      // a known tagged field's value has ended where its size says (no bytes)
+  need_more,  // the next token is not complete in the given bytes: call again with more
+  done,       // the body ended exactly where its size says
+  bad,        // not a message of this version: error() says why; final
+  scalar,     // a fixed-size field: number (uuid: content)
+  text,       // a whole string: content; number = its length, -1 when null
+  blob,       // the length of bytes or records: number, -1 when null; its chunks follow
+  chunk,      // a part of a blob, of an unknown tagged field, or of what follows a request: content
+  array,      // an array's count: number, -1 when null
+  element,    // the next element of an array begins here (no bytes)
+  end_array,  // after the last element (no bytes); not sent for a null array
+  structure,  // a struct that is no element begins: number = -1 when null, else 1 (a mark of a
+              // byte where it may be null, else no bytes)
+  tags,       // the number of tagged fields: number
+  tag,        // a tagged field's number; payload = its size; known: its value follows, then
+              // end_tag; unknown (field null): its chunks
+  end_tag,    // a known tagged field's value has ended where its size says (no bytes)
 };
 
 struct Token {
@@ -41,10 +41,10 @@ struct Token {
   std::uint64_t at = 0;          // position of its first byte in the body
   std::uint32_t size = 0;        // bytes of the body it takes, length prefix included
   std::int64_t number = 0;
-  std::uint32_t payload = 0;     // tag: the announced size of its value
-  Bytes content{};               // text, chunk, uuid: valid as long as the caller's bytes
-  bool last = false;             // chunk: the blob ends with it
-  int depth = 0;                 // of the level it stands in: the message's own fields and tags 1
+  std::uint32_t payload = 0;  // tag: the announced size of its value
+  Bytes content{};            // text, chunk, uuid: valid as long as the caller's bytes
+  bool last = false;          // chunk: the blob ends with it
+  int depth = 0;              // of the level it stands in: the message's own fields and tags 1
 };
 
 class Walker {
@@ -82,12 +82,15 @@ class Walker {
     std::uint64_t end = 0;         // tag_end, blob: where it must end
     std::uint32_t left = 0;        // elements, tags: still to come
   };
-  struct Varint { std::uint32_t value = 0, size = 0; Token problem{}; };
+  struct Varint {
+    std::uint32_t value = 0, size = 0;
+    Token problem{};
+  };
 
   Walker(Version version, bool flexible, std::uint64_t from, std::uint64_t body_size);
   Token step(Bytes rest, int& depth);
   Token fail(const char* why);
-  Token short_of(std::uint64_t n, Bytes rest);   // need_more, or bad where the body is too short
+  Token short_of(std::uint64_t n, Bytes rest);  // need_more, or bad where the body is too short
   Token take(TokenKind kind, const Field* f, std::uint32_t size, std::int64_t number = 0,
              Bytes content = {});
   bool varint(Bytes rest, Varint& v);
@@ -111,7 +114,7 @@ class Walker {
   int depth_ = 0;
   Version version_;
   bool flexible_;
-  bool rest_passes_ = false;     // bytes behind a request's end are no error
+  bool rest_passes_ = false;  // bytes behind a request's end are no error
   std::uint64_t size_;
   std::uint64_t position_ = 0;
   const char* error_ = nullptr;

@@ -35,9 +35,7 @@ extern "C" int __sanitizer_install_malloc_and_free_hooks(OnMalloc, OnFree);
 extern "C" std::size_t __sanitizer_get_allocated_size(const volatile void*);
 namespace {
 const int listening = __sanitizer_install_malloc_and_free_hooks(
-    [](const volatile void* p, std::size_t) {
-      count(__sanitizer_get_allocated_size(p));
-    },
+    [](const volatile void* p, std::size_t) { count(__sanitizer_get_allocated_size(p)); },
     [](const volatile void* p) {
       if (p != nullptr) live -= __sanitizer_get_allocated_size(p);
     });

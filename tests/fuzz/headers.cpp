@@ -44,11 +44,14 @@ void answer_header(const Message& m, Version v, Bytes content) {
   if (found != Parse::ok) return;
   fuzz::promise(size >= 4 && size <= content.size(), "a header within its frame");
   for (std::size_t n = 0; n < std::min<std::size_t>(size, 80); ++n) {
-    fuzz::promise(parse_answer(m, v, content.first(n), content.size(), again, size_again) ==
-                      Parse::need_more, "a header in part");
+    fuzz::promise(
+        parse_answer(m, v, content.first(n), content.size(), again, size_again) == Parse::need_more,
+        "a header in part");
   }
-  fuzz::promise(parse_answer(m, v, content.first(size), content.size(), again, size_again) ==
-                    Parse::ok && again == correlation && size_again == size, "the header alone");
+  fuzz::promise(
+      parse_answer(m, v, content.first(size), content.size(), again, size_again) == Parse::ok &&
+          again == correlation && size_again == size,
+      "the header alone");
 }
 
 }  // namespace

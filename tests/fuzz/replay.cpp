@@ -12,8 +12,10 @@ int main(int argc, char** argv) {
   namespace fs = std::filesystem;
   std::vector<fs::path> files;
   for (int i = 1; i < argc; ++i) {
-    if (!fs::is_directory(argv[i])) files.emplace_back(argv[i]);
-    else for (const auto& e : fs::directory_iterator(argv[i])) files.push_back(e.path());
+    if (!fs::is_directory(argv[i]))
+      files.emplace_back(argv[i]);
+    else
+      for (const auto& e : fs::directory_iterator(argv[i])) files.push_back(e.path());
   }
   std::sort(files.begin(), files.end());
   for (const auto& path : files) {

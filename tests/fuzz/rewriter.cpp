@@ -48,8 +48,10 @@ Counts note(const fuzz::Input& in, Edits& edits) {
       std::array<std::byte, 2 + other.size()> with{};
       const std::size_t n = dice.below(other.size());
       const std::size_t prefix = w.flexible() ? 1 : 2;
-      if (w.flexible()) with[0] = static_cast<std::byte>(n + 1);
-      else store(with.data(), static_cast<std::int16_t>(n));
+      if (w.flexible())
+        with[0] = static_cast<std::byte>(n + 1);
+      else
+        store(with.data(), static_cast<std::int16_t>(n));
       std::ranges::copy(std::as_bytes(std::span(other)).first(n), with.begin() + prefix);
       edits.replace(t.at, t.size, Bytes(with).first(prefix + n));
       ++c.replaced;
@@ -71,7 +73,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::vector<std::byte> out;
   edits.append_to(out, in.body);
   fuzz::promise(static_cast<std::int64_t>(out.size()) ==
-                    static_cast<std::int64_t>(in.body.size()) + edits.growth(), "its growth");
+                    static_cast<std::int64_t>(in.body.size()) + edits.growth(),
+                "its growth");
   Walker w(*in.message, in.version, out.size());
   std::uint64_t tokens = 0;
   Token t = w.next(out);

@@ -70,8 +70,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Noticed noticed;
   {
     const fuzz::AllocationBound bound(in.body.size());
-    const char* why =
-        translate(*in.message, in.version, in.body, from, naming, edits, noticed);
+    const char* why = translate(*in.message, in.version, in.body, from, naming, edits, noticed);
     fuzz::promise((why == nullptr) == still_a_message(in, in.body), "a message or a reason");
     if (why != nullptr) return 0;
   }

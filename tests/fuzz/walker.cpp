@@ -53,8 +53,10 @@ Summary walk(const Message& m, Version v, Bytes body, std::size_t piece) {
     // Tokens without bytes come at most twice per level and element that has bytes.
     fuzz::promise(s.tokens <= 64 + 8 * body.size(), "a walk ends");
   }
-  if (s.end == TokenKind::done) fuzz::promise(s.position == body.size(), "done at the body's end");
-  else fuzz::promise(w.error() != nullptr, "a reason");
+  if (s.end == TokenKind::done)
+    fuzz::promise(s.position == body.size(), "done at the body's end");
+  else
+    fuzz::promise(w.error() != nullptr, "a reason");
   fuzz::promise(w.next({}).kind == s.end, "an end is final");
   return s;
 }

@@ -26,9 +26,10 @@ void each(std::span<std::byte> set, See see) {
 
 // A batch line's words behind the set's name.
 Words described(std::uint64_t position, const BatchHeader& h) {
-  Words w = {std::to_string(position), std::to_string(h.size()), std::to_string(h.magic),
-             std::to_string(h.attributes), std::to_string(h.base_offset),
-             std::to_string(h.last_offset()), std::to_string(h.crc)};
+  Words w = {std::to_string(position),      std::to_string(h.size()),
+             std::to_string(h.magic),       std::to_string(h.attributes),
+             std::to_string(h.base_offset), std::to_string(h.last_offset()),
+             std::to_string(h.crc)};
   for (const std::int64_t n : {std::int64_t{h.leader_epoch}, h.base_timestamp, h.max_timestamp,
                                h.producer_id, std::int64_t{h.producer_epoch},
                                std::int64_t{h.base_sequence}, std::int64_t{h.record_count}}) {

@@ -50,9 +50,12 @@ struct Make {
   Buffer any() {
     const auto payload = static_cast<std::size_t>(below(below(4) == 0 ? 3000 : 40));
     switch (below(4)) {
-      case 0: return message(0, 0, payload);
-      case 1: return message(1, static_cast<std::int8_t>(below(4)), payload);
-      default: return v2(payload, below(2) == 0 ? -1 : below(5000));
+      case 0:
+        return message(0, 0, payload);
+      case 1:
+        return message(1, static_cast<std::int8_t>(below(4)), payload);
+      default:
+        return v2(payload, below(2) == 0 ? -1 : below(5000));
     }
   }
 };
@@ -120,9 +123,12 @@ TEST_CASE("any edit of a v2 batch leaves a right checksum and the rest alone", "
     REQUIRE(n.crc == crc32c(0, Bytes(after).subspan(21)));
     REQUIRE(std::equal(before.begin() + 53, before.end(), after.begin() + 53));
     // And back again: the same bytes.
-    BatchEdit undo{.offset_shift = -edit.offset_shift, .set_leader_epoch = true,
-                   .leader_epoch = h.leader_epoch, .set_producer = true,
-                   .producer_id = h.producer_id, .producer_epoch = h.producer_epoch};
+    BatchEdit undo{.offset_shift = -edit.offset_shift,
+                   .set_leader_epoch = true,
+                   .leader_epoch = h.leader_epoch,
+                   .set_producer = true,
+                   .producer_id = h.producer_id,
+                   .producer_epoch = h.producer_epoch};
     REQUIRE(rewrite(undo, after));
     REQUIRE(after == before);
   }
@@ -130,14 +136,23 @@ TEST_CASE("any edit of a v2 batch leaves a right checksum and the rest alone", "
 
 TEST_CASE("message sets: renumbered at the wrapper, or refused", "[batch]") {
   Make make;
-  struct Case { std::int8_t magic, codec; std::int64_t shift; bool works; };
-  for (const auto& c : {Case{0, 0, 0, true}, Case{0, 0, 9, true}, Case{0, 1, 0, true},
-                        Case{0, 1, 9, false}, Case{0, 2, -9, false}, Case{1, 0, 9, true},
-                        Case{1, 1, 9, true}, Case{1, 3, -9, true}}) {
+  struct Case {
+    std::int8_t magic, codec;
+    std::int64_t shift;
+    bool works;
+  };
+  for (const auto& c :
+       {Case{0, 0, 0, true}, Case{0, 0, 9, true}, Case{0, 1, 0, true}, Case{0, 1, 9, false},
+        Case{0, 2, -9, false}, Case{1, 0, 9, true}, Case{1, 1, 9, true}, Case{1, 3, -9, true}}) {
     const Buffer before = make.message(c.magic, c.codec, 20);
     Buffer after = before;
-    CHECK(rewrite({.offset_shift = c.shift, .set_leader_epoch = true, .leader_epoch = 3,
-                 .set_producer = true, .producer_id = 1, .producer_epoch = 1}, after) == c.works);
+    CHECK(rewrite({.offset_shift = c.shift,
+                   .set_leader_epoch = true,
+                   .leader_epoch = 3,
+                   .set_producer = true,
+                   .producer_id = 1,
+                   .producer_epoch = 1},
+                  after) == c.works);
     CHECK(header_of(after).base_offset == header_of(before).base_offset + (c.works ? c.shift : 0));
     CHECK(std::equal(before.begin() + 8, before.end(), after.begin() + 8));
   }
@@ -157,7 +172,10 @@ TEST_CASE("headers that cannot be", "[batch]") {
     CHECK(parse(b, h) == BatchParse::bad);
     CHECK_FALSE(rewrite({.offset_shift = 1}, b));
   }
-  struct Length { std::int8_t magic; std::int32_t least; };
+  struct Length {
+    std::int8_t magic;
+    std::int32_t least;
+  };
   for (const auto& c : {Length{0, 14}, Length{1, 22}, Length{2, 49}}) {
     Buffer b = good;
     store(b.data() + 16, c.magic);
@@ -196,8 +214,8 @@ TEST_CASE("a set in pieces is the set as a whole", "[batch]") {
       const auto n = static_cast<std::ptrdiff_t>(make.below(static_cast<int>(b.size())));
       set.insert(set.end(), b.begin(), b.begin() + n);
     }
-    const BatchEdit edit{.offset_shift = 1 + make.below(1000), .set_leader_epoch = true,
-                         .leader_epoch = 4};
+    const BatchEdit edit{
+        .offset_shift = 1 + make.below(1000), .set_leader_epoch = true, .leader_epoch = 4};
     Buffer whole = set;
     for (const auto at : starts) REQUIRE(rewrite(edit, std::span(whole).subspan(at)));
 

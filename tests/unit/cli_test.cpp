@@ -32,8 +32,10 @@ struct Case {
 };
 
 void check(const std::string& text, const std::string& wanted) {
-  if (wanted == "=") CHECK(text == "");
-  else CHECK_THAT(text, Catch::Contains(wanted));
+  if (wanted == "=")
+    CHECK(text == "");
+  else
+    CHECK_THAT(text, Catch::Contains(wanted));
 }
 
 void check_all(const Scratch& s, const std::string& name, const std::vector<Case>& cases) {
@@ -80,10 +82,11 @@ TEST_CASE("cli: shunt cannot run: the key is named") {
   const auto port = s.write("port.yaml", head + "{ socket: c.sock, http: " + at_port + " }\n");
   const auto socket =
       s.write("socket.yaml", head + "{ socket: " + api.socket() + ", http: off }\n");
-  const auto group = s.write("group.yaml",
-                             head + "{ socket: c.sock, http: off, group: no-such-group }\n");
-  const auto journal = s.write("journal.yaml", "clusters: { old: { bootstrap: [a:1] } }\n"
-                                               "journal: /proc/none/j\n");
+  const auto group =
+      s.write("group.yaml", head + "{ socket: c.sock, http: off, group: no-such-group }\n");
+  const auto journal = s.write("journal.yaml",
+                               "clusters: { old: { bootstrap: [a:1] } }\n"
+                               "journal: /proc/none/j\n");
   check_all(s, "shunt",
             {{"run -c " + port, 1, "=", "control.http: 127.0.0.1:"},
              {"run -c " + socket, 1, "=", "control.socket: "},

@@ -101,15 +101,16 @@ TEST_CASE("config: every value of a full file arrives") {
 }
 
 TEST_CASE("config: planted mistakes, with the exact message") {
-  struct Case { std::string text, problem; };
+  struct Case {
+    std::string text, problem;
+  };
   const std::string endpoint_list = "expected a list such as [kafka-1:9092, kafka-2:9092]";
   const std::string address = "expected address:port such as 127.0.0.1:9092, or off";
   const std::vector<Case> cases = {
       {"", "f.yaml:1:1: clusters: missing; expected clusters: { old: { bootstrap: [host:9092] } }"},
       {"clusters:\n  new: { bootstrap: [b:1] }\n",
        "f.yaml:2:3: clusters.old: missing; expected old: { bootstrap: [host:9092] }"},
-      {"clusters:\n  old: {}\n",
-       "f.yaml:2:8: clusters.old.bootstrap: missing; " + endpoint_list},
+      {"clusters:\n  old: {}\n", "f.yaml:2:8: clusters.old.bootstrap: missing; " + endpoint_list},
       {"clusters: { old: { bootstrap: a:9092 } }\n",
        "f.yaml:1:31: clusters.old.bootstrap: not a list; " + endpoint_list},
       {"clusters: { old: { bootstrap: [] } }\n",
@@ -225,8 +226,9 @@ TEST_CASE("config: planted mistakes, with the exact message") {
       {"clusters: [\n",
        "f.yaml:2:1: file: not YAML: end of sequence flow not found; expected YAML"},
       {good + "---\n" + good, "f.yaml:3:1: file: a second document; expected one document"},
-      {"- a\n", "f.yaml:1:1: file: a list is not a map; expected a map with clusters, listen, "
-                "control, journal, move, limits, log"},
+      {"- a\n",
+       "f.yaml:1:1: file: a list is not a map; expected a map with clusters, listen, "
+       "control, journal, move, limits, log"},
   };
   for (const auto& c : cases) {
     INFO(c.text);

@@ -15,7 +15,11 @@ namespace {
 
 Bytes bytes(std::string_view s) { return std::as_bytes(std::span(s)); }
 
-struct Change { std::uint64_t at; std::uint32_t size; std::string with; };
+struct Change {
+  std::uint64_t at;
+  std::uint32_t size;
+  std::string with;
+};
 
 std::string applied(std::string body, std::vector<Change> changes) {
   std::ranges::sort(changes, std::greater<>(), &Change::at);
@@ -40,7 +44,7 @@ TEST_CASE("edits: a table", "[edit]") {
       {{{10, 0, "end"}}, "0123456789end", 3, false},
       {{{0, 0, "begin"}}, "begin0123456789", 5, false},
       {{{0, 10, ""}}, "", -10, false},
-      {{{5, 1, "xx"}, {1, 2, "y"}}, "0y34xx6789", 0, false},    // out of order; lengths cancel out
+      {{{5, 1, "xx"}, {1, 2, "y"}}, "0y34xx6789", 0, false},  // out of order; lengths cancel out
       {{{5, 1, "x"}, {4, 1, "y"}, {6, 1, "z"}}, "0123yxz789", 0, true},
   };
   for (const auto& row : rows) {
@@ -72,8 +76,8 @@ TEST_CASE("edits: any that do not overlap, in any order", "[edit]") {
     const bool same_length = round % 4 == 0;
     for (std::size_t at = below(5); at < body.size(); at += 1 + below(9)) {
       const auto size = std::min<std::size_t>(1 + below(6), body.size() - at);
-      changes.push_back({at, static_cast<std::uint32_t>(size),
-                         std::string(same_length ? size : below(9), 'X')});
+      changes.push_back(
+          {at, static_cast<std::uint32_t>(size), std::string(same_length ? size : below(9), 'X')});
       at += size;
     }
     std::shuffle(changes.begin(), changes.end(), random);
@@ -84,7 +88,8 @@ TEST_CASE("edits: any that do not overlap, in any order", "[edit]") {
     e.append_to(out, bytes(body));
     const auto expected = applied(body, changes);
     REQUIRE(text(out) == expected);
-    REQUIRE(e.growth() == static_cast<std::int64_t>(expected.size()) - static_cast<std::int64_t>(body.size()));
+    REQUIRE(e.growth() ==
+            static_cast<std::int64_t>(expected.size()) - static_cast<std::int64_t>(body.size()));
     const auto from = below(body.size() + 1);
     std::int64_t grown = 0;
     for (const auto& c : changes) {

@@ -16,7 +16,9 @@ struct Asked {
   std::shared_ptr<Peer> peer;
   wire::RequestHeader header;
   Buffer body;
-  wire::Value value() const { return messages::decoded(*wire::request(header.api), header.version, body); }
+  wire::Value value() const {
+    return messages::decoded(*wire::request(header.api), header.version, body);
+  }
   Buffer frame(const wire::Value& answer) const {
     return answer_frame(header.api, header.version, header.correlation, answer);
   }
@@ -29,13 +31,14 @@ class Broker {
       : id_(id), cluster_(cluster), acceptor_(io, {asio::ip::address_v4::loopback(), 0}) {
     accept();
   }
-  std::vector<Asked> asked;               // by clients, in order
-  std::function<void(const Asked&)> on;   // besides gathering it
+  std::vector<Asked> asked;              // by clients, in order
+  std::function<void(const Asked&)> on;  // besides gathering it
   int id() const { return id_; }
   std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
   // Connections of clients that are open.
   std::size_t open() const {
-    return static_cast<std::size_t>(std::ranges::count_if(asked_on_, [](const auto& p) { return !p->closed; }));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(asked_on_, [](const auto& p) { return !p->closed; }));
   }
 
  private:
@@ -48,11 +51,12 @@ class Broker {
   std::vector<std::shared_ptr<Peer>> asked_on_;
 };
 
-// Topic "t" has a partition per broker, led by it; `dead` brokers are listed and not there, and lead
-// the partitions after those.
+// Topic "t" has a partition per broker, led by it; `dead` brokers are listed and not there, and
+// lead the partitions after those.
 struct Cluster {
   Cluster(asio::io_context& io, int brokers_count) {
-    for (int id = 1; id <= brokers_count; ++id) brokers.push_back(std::make_unique<Broker>(io, *this, id));
+    for (int id = 1; id <= brokers_count; ++id)
+      brokers.push_back(std::make_unique<Broker>(io, *this, id));
   }
   std::vector<std::unique_ptr<Broker>> brokers;
   std::vector<std::pair<int, std::uint16_t>> dead;
@@ -67,26 +71,33 @@ struct Cluster {
     const auto add = [&](int broker, std::uint16_t port) {
       list.push_back(wire::Struct{{"NodeId", broker}, {"Host", "127.0.0.1"}, {"Port", int{port}}});
       partitions.push_back(wire::Struct{{"PartitionIndex", static_cast<int>(partitions.size())},
-                                        {"LeaderId", broker}, {"LeaderEpoch", 1},
+                                        {"LeaderId", broker},
+                                        {"LeaderEpoch", 1},
                                         {"ReplicaNodes", wire::Array{broker}},
                                         {"IsrNodes", wire::Array{broker}}});
     };
     for (const auto& b : brokers) add(b->id(), b->port());
     for (const auto& [broker, port] : dead) add(broker, port);
-    return wire::Struct{{"Brokers", std::move(list)}, {"ClusterId", cluster_id}, {"ControllerId", 1},
-                        {"Topics", wire::Array{wire::Struct{{"Name", "t"}, {"Partitions", std::move(partitions)}}}}};
+    return wire::Struct{{"Brokers", std::move(list)},
+                        {"ClusterId", cluster_id},
+                        {"ControllerId", 1},
+                        {"Topics", wire::Array{wire::Struct{
+                                       {"Name", "t"}, {"Partitions", std::move(partitions)}}}}};
   }
   wire::Value coordinator(const wire::Value& request) {
     ++lookups;
     const auto at = coordinators.find(std::string(request["Key"].text()));
-    if (at == coordinators.end()) return wire::Struct{{"ErrorCode", 15}, {"NodeId", -1}, {"Port", -1}};
-    return wire::Struct{{"NodeId", at->second}, {"Host", "127.0.0.1"}, {"Port", int{(*this)[at->second].port()}}};
+    if (at == coordinators.end())
+      return wire::Struct{{"ErrorCode", 15}, {"NodeId", -1}, {"Port", -1}};
+    return wire::Struct{
+        {"NodeId", at->second}, {"Host", "127.0.0.1"}, {"Port", int{(*this)[at->second].port()}}};
   }
   static wire::Value versions() {
     wire::Array apis;
     for (const auto& m : wire::messages()) {
       if (!m.request || m.valid.empty()) continue;
-      apis.push_back(wire::Struct{{"ApiKey", int{m.api}}, {"MinVersion", int{m.valid.first}},
+      apis.push_back(wire::Struct{{"ApiKey", int{m.api}},
+                                  {"MinVersion", int{m.valid.first}},
                                   {"MaxVersion", int{m.valid.last}}});
     }
     return wire::Struct{{"ErrorCode", 0}, {"ApiKeys", std::move(apis)}};
@@ -97,7 +108,9 @@ inline void Broker::accept() {
   acceptor_.async_accept([this](Error e, tcp::socket socket) {
     if (e) return;
     auto peer = std::make_shared<Peer>(std::move(socket));
-    peer->on_frame = [this, weak = std::weak_ptr(peer)](const Buffer& content) { take(weak.lock(), content); };
+    peer->on_frame = [this, weak = std::weak_ptr(peer)](const Buffer& content) {
+      take(weak.lock(), content);
+    };
     peer->read();
     accept();
   });
@@ -112,10 +125,14 @@ inline void Broker::take(const std::shared_ptr<Peer>& peer, const Buffer& conten
   a.header.client_id = {};
   if (daemon) {
     switch (a.header.api) {
-      case api_versions: return a.answer(Cluster::versions());
-      case metadata: return a.answer(cluster_.metadata());
-      case find_coordinator: return a.answer(cluster_.coordinator(a.value()));
-      default: return a.answer(wire::Struct{});
+      case api_versions:
+        return a.answer(Cluster::versions());
+      case metadata:
+        return a.answer(cluster_.metadata());
+      case find_coordinator:
+        return a.answer(cluster_.coordinator(a.value()));
+      default:
+        return a.answer(wire::Struct{});
     }
   }
   if (std::ranges::find(asked_on_, peer) == asked_on_.end()) asked_on_.push_back(peer);

@@ -1,10 +1,10 @@
 // One end of a connection for tests: frames in and out, on the test's own loop.
 #pragma once
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
-#include <array>
 #include <catch2/catch.hpp>
 #include <deque>
 #include <functional>
@@ -52,16 +52,18 @@ class Peer : public std::enable_shared_from_this<Peer> {
   std::vector<Buffer> frames;                    // contents, without the size
   Buffer rest;                                   // received, no whole frame yet
   std::size_t received = 0, sent = 0;
-  bool closed = false;                           // by the other side, or by close()
+  bool closed = false;  // by the other side, or by close()
 
   void read() {
-    socket_.async_read_some(asio::buffer(chunk_), [self = shared_from_this()](Error e, std::size_t n) {
-      if (e) return self->close();
-      self->received += n;
-      self->rest.insert(self->rest.end(), self->chunk_.begin(), self->chunk_.begin() + static_cast<std::ptrdiff_t>(n));
-      self->take_frames();
-      if (!self->closed) self->read();
-    });
+    socket_.async_read_some(
+        asio::buffer(chunk_), [self = shared_from_this()](Error e, std::size_t n) {
+          if (e) return self->close();
+          self->received += n;
+          self->rest.insert(self->rest.end(), self->chunk_.begin(),
+                            self->chunk_.begin() + static_cast<std::ptrdiff_t>(n));
+          self->take_frames();
+          if (!self->closed) self->read();
+        });
   }
   void send(Buffer bytes) {
     out_.push_back(std::move(bytes));
@@ -87,7 +89,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void shrink_buffers() { receive_buffer(16384); }
   void grow_buffers() { receive_buffer(4 << 20); }
   tcp::socket& socket() { return socket_; }
-  std::int32_t correlation(std::size_t i) const { return wire::load<std::int32_t>(frames.at(i).data()); }
+  std::int32_t correlation(std::size_t i) const {
+    return wire::load<std::int32_t>(frames.at(i).data());
+  }
 
  private:
   void receive_buffer(int bytes) {
@@ -102,8 +106,10 @@ class Peer : public std::enable_shared_from_this<Peer> {
       const auto from = rest.begin() + static_cast<std::ptrdiff_t>(at + 4);
       Buffer content(from, from + static_cast<std::ptrdiff_t>(n));
       at += 4 + n;
-      if (on_frame) on_frame(std::move(content));
-      else frames.push_back(std::move(content));
+      if (on_frame)
+        on_frame(std::move(content));
+      else
+        frames.push_back(std::move(content));
     }
     rest.erase(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(at));
   }

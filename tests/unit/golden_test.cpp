@@ -92,20 +92,29 @@ class SampleCheck {
       case TokenKind::array:
         if (t.number >= 0) index_.push_back(-1);
         break;
-      case TokenKind::element: ++index_.back(); break;
-      case TokenKind::end_array: index_.pop_back(); break;
+      case TokenKind::element:
+        ++index_.back();
+        break;
+      case TokenKind::end_array:
+        index_.pop_back();
+        break;
       case TokenKind::scalar:
         check(t, t.field->type == Type::uuid ? uuid(t) : number(t));
         break;
-      case TokenKind::text: check(t, t.number < 0 || golden::chars(t.content) == text(t)); break;
-      case TokenKind::blob: blob_.clear(); break;
+      case TokenKind::text:
+        check(t, t.number < 0 || golden::chars(t.content) == text(t));
+        break;
+      case TokenKind::blob:
+        blob_.clear();
+        break;
       case TokenKind::chunk:
         blob_ += golden::chars(t.content);
         if (t.last && t.field != nullptr) check(t, blob_ == text(t));
         if (t.last && t.field == nullptr) check(t, blob_ == "unknown");
         if (t.last) blob_.clear();
         break;
-      default: break;
+      default:
+        break;
     }
   }
   std::string problem;
@@ -128,15 +137,22 @@ class SampleCheck {
   bool number(const Token& t) const {
     const auto h = golden::fnv(text(t));
     switch (t.field->type) {
-      case Type::boolean: return t.number == static_cast<std::int64_t>(h & 1);
-      case Type::int8: return t.number == static_cast<std::int8_t>(h);
-      case Type::int16: return t.number == static_cast<std::int16_t>(h);
-      case Type::uint16: return t.number == static_cast<std::uint16_t>(h);
-      case Type::int32: return t.number == static_cast<std::int32_t>(h);
-      case Type::int64: return t.number == static_cast<std::int64_t>(h);
+      case Type::boolean:
+        return t.number == static_cast<std::int64_t>(h & 1);
+      case Type::int8:
+        return t.number == static_cast<std::int8_t>(h);
+      case Type::int16:
+        return t.number == static_cast<std::int16_t>(h);
+      case Type::uint16:
+        return t.number == static_cast<std::uint16_t>(h);
+      case Type::int32:
+        return t.number == static_cast<std::int32_t>(h);
+      case Type::int64:
+        return t.number == static_cast<std::int64_t>(h);
       case Type::float64:
         return std::bit_cast<double>(t.number) == static_cast<double>(static_cast<std::int32_t>(h));
-      default: return false;
+      default:
+        return false;
     }
   }
   void check(const Token& t, bool good) {
@@ -154,8 +170,8 @@ class SampleCheck {
 TEST_CASE("golden: every frame is walked to its end, token by token") {
   for (const Frame& f : golden::frames()) {
     for (int v = f.versions.first; v <= f.versions.last; ++v) {
-      const auto w = walk(*f.message, static_cast<Version>(v), f.body, f.body.size(),
-                          all_of(f.body), ignore);
+      const auto w =
+          walk(*f.message, static_cast<Version>(v), f.body, f.body.size(), all_of(f.body), ignore);
       if (w.end != TokenKind::done || w.bytes != f.body.size() || !w.in_order) {
         FAIL_CHECK(f.what() << ": " << w.bytes << " of " << f.body.size() << " bytes");
       }
@@ -225,7 +241,8 @@ TEST_CASE("golden: no values come from a shortened frame") {
       const char* problem = nullptr;
       const Bytes part = Bytes(f.body).first(lengths[i]);
       const auto body = decode(*f.message, f.versions.last, part, problem);
-      if (problem == nullptr || !body.null()) FAIL_CHECK(f.what() << ": " << part.size() << " bytes");
+      if (problem == nullptr || !body.null())
+        FAIL_CHECK(f.what() << ": " << part.size() << " bytes");
     }
   }
 }
@@ -253,9 +270,12 @@ namespace {
 // A line of headers.txt: request|answer, API key, version, header version, variant, bytes.
 struct HeaderLine {
   explicit HeaderLine(const std::vector<std::string>& w)
-      : request(w[0] == "request"), api(static_cast<ApiKey>(std::stoi(w[1]))),
-        version(static_cast<Version>(std::stoi(w[2]))), header_version(std::stoi(w[3])),
-        variant(w[4]), bytes(golden::unhex(w[5])) {}
+      : request(w[0] == "request"),
+        api(static_cast<ApiKey>(std::stoi(w[1]))),
+        version(static_cast<Version>(std::stoi(w[2]))),
+        header_version(std::stoi(w[3])),
+        variant(w[4]),
+        bytes(golden::unhex(w[5])) {}
   bool request;
   ApiKey api;
   Version version;

@@ -75,10 +75,11 @@ TEST_CASE("http: what is not a request gets the error shape, or nothing, and nev
   CHECK(raw(api, "GET / HTTP/1.1\r\nX: " + std::string(9000, 'x') + "\r\n\r\n")
             .starts_with("HTTP/1.1 413 "));
   CHECK(raw(api, "POST /move HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\n\r\n" +
-                     std::string(70000, 'x')).starts_with("HTTP/1.1 413 "));
+                     std::string(70000, 'x'))
+            .starts_with("HTTP/1.1 413 "));
   CHECK(raw(api, "GET /").empty());
-  CHECK(raw(api, "GET /status HTTP/1.1\r\nHost: evil.example\r\n\r\n")
-            .starts_with("HTTP/1.1 403 "));
+  CHECK(
+      raw(api, "GET /status HTTP/1.1\r\nHost: evil.example\r\n\r\n").starts_with("HTTP/1.1 403 "));
   CHECK(raw(api, "GET /status HTTP/1.1\r\nHost: localhost:9644\r\n\r\n")
             .starts_with("HTTP/1.1 200 "));
   const std::string head = raw(api, "HEAD /status HTTP/1.1\r\nHost: [::1]\r\n\r\n");
@@ -97,15 +98,15 @@ TEST_CASE("http: connections that say nothing do not keep others out of the sock
 TEST_CASE("http: the socket is 0660, a stale one is replaced, a live one and a file are not") {
   const Scratch s;
   Failure failure;
-  struct stat st{};
+  struct stat st {};
   {
     const File first = listen_unix(s.path("run/s.sock"), std::nullopt, failure);
     REQUIRE(first);
     REQUIRE(::stat(s.path("run/s.sock").c_str(), &st) == 0);
     CHECK((st.st_mode & 0777) == 0660);
     CHECK(!listen_unix(s.path("run/s.sock"), std::nullopt, failure));
-    CHECK(failure.message == "control.socket: " + s.path("run/s.sock") +
-                                 " is taken: another daemon answers there");
+    CHECK(failure.message ==
+          "control.socket: " + s.path("run/s.sock") + " is taken: another daemon answers there");
   }
   CHECK(listen_unix(s.path("run/s.sock"), std::nullopt, failure));  // left over
   s.write("file", "precious");

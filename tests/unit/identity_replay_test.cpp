@@ -20,19 +20,26 @@ Identities replayed(const std::vector<IdentityRecord>& records) {
 
 template <class Record>
 auto count(const std::vector<IdentityRecord>& records) {
-  return std::ranges::count_if(
-      records, [](const auto& r) { return std::holds_alternative<Record>(r); });
+  return std::ranges::count_if(records,
+                               [](const auto& r) { return std::holds_alternative<Record>(r); });
 }
 
 // A random walk over everything that can be done.
 class Walk {
  public:
   explicit Walk(std::uint64_t seed) : random_(seed) {}
-  struct Step { int what; std::uint32_t instance; int node; int group; int member; Seconds now; };
+  struct Step {
+    int what;
+    std::uint32_t instance;
+    int node;
+    int group;
+    int member;
+    Seconds now;
+  };
   Step next() {
     now_ += pick(20) == 0 ? static_cast<Seconds>(pick(20)) * day : pick(3600);
     return {static_cast<int>(pick(16)), pick(40) + (steps_++ / 60), static_cast<int>(pick(40)),
-            static_cast<int>(pick(4)), static_cast<int>(pick(12)), now_};
+            static_cast<int>(pick(4)),  static_cast<int>(pick(12)), now_};
   }
   static void take(const Step& s, Identities& ids) {
     const Instance i{s.instance};
@@ -41,12 +48,28 @@ class Walk {
     const auto group = "g" + std::to_string(s.group);
     const auto member = s.member == 0 ? std::string() : "m" + std::to_string(s.member);
     switch (s.what) {
-      case 0: case 1: ids.begin(member, "", s.now); break;
-      case 2: ids.describe(i, member, group, s.now); break;
-      case 3: case 4: ids.touch(i, s.now); break;
-      case 5: ids.unlink(group, member); break;
-      case 6: case 7: case 8: ids.link(i, group, member, s.now); break;
-      default: ids.address(i, node, s.now); break;
+      case 0:
+      case 1:
+        ids.begin(member, "", s.now);
+        break;
+      case 2:
+        ids.describe(i, member, group, s.now);
+        break;
+      case 3:
+      case 4:
+        ids.touch(i, s.now);
+        break;
+      case 5:
+        ids.unlink(group, member);
+        break;
+      case 6:
+      case 7:
+      case 8:
+        ids.link(i, group, member, s.now);
+        break;
+      default:
+        ids.address(i, node, s.now);
+        break;
     }
   }
 

@@ -39,11 +39,12 @@ TEST_CASE("addresses as text and back", "[identity]") {
     CHECK(a->text() == good);
   }
   CHECK(Address::parse("127.1.2.3")->value == 0x7f010203);
-  for (const char* bad : {"", "127", "127.0.0", "127.0.0.", "127.0.0.1.", "127.0.0.1.2",
-                          "127.0.0.256", "127.0.0.01", "127.00.0.1",
-                          " 127.0.0.1", "127.0.0.1 ", "127..0.1",
-                          "127.0.0.-1", "127.0.0.+1", "127.0.0x1.1", "126.0.0.1", "128.0.0.1",
-                          "10.0.0.1", "0.0.0.0", "localhost", "::1", "127.0.0.1:9092"}) {
+  for (const char* bad : {"",           "127",           "127.0.0",     "127.0.0.",
+                          "127.0.0.1.", "127.0.0.1.2",   "127.0.0.256", "127.0.0.01",
+                          "127.00.0.1", " 127.0.0.1",    "127.0.0.1 ",  "127..0.1",
+                          "127.0.0.-1", "127.0.0.+1",    "127.0.0x1.1", "126.0.0.1",
+                          "128.0.0.1",  "10.0.0.1",      "0.0.0.0",     "localhost",
+                          "::1",        "127.0.0.1:9092"}) {
     INFO(bad);
     CHECK_FALSE(Address::parse(bad).has_value());
   }
@@ -53,13 +54,16 @@ TEST_CASE("one address per instance and node, in blocks of 16", "[identity]") {
   Identities ids;
   const auto a = ids.begin("a", "", start), b = ids.begin("b", "", start);
   for (int n = 0; n < 20; ++n) ids.slot(n % 2 == 0 ? old_node(n) : new_node(n));
-  struct Row { Instance instance; NodeKey node; const char* address; };
+  struct Row {
+    Instance instance;
+    NodeKey node;
+    const char* address;
+  };
   const Row rows[] = {
-      {a, old_node(0), "127.1.0.0"},  {a, new_node(15), "127.1.0.15"},
-      {b, old_node(0), "127.1.0.16"}, {b, new_node(1), "127.1.0.17"},
+      {a, old_node(0), "127.1.0.0"},   {a, new_node(15), "127.1.0.15"},
+      {b, old_node(0), "127.1.0.16"},  {b, new_node(1), "127.1.0.17"},
       {a, old_node(16), "127.1.0.32"},  // a's second block
-      {a, new_node(17), "127.1.0.33"},
-      {b, old_node(18), "127.1.0.50"},
+      {a, new_node(17), "127.1.0.33"}, {b, old_node(18), "127.1.0.50"},
       {a, old_node(20), "127.1.0.36"},  // a node not seen before: slot 20
   };
   for (int round = 0; round < 2; ++round) {  // and they stay
@@ -71,8 +75,8 @@ TEST_CASE("one address per instance and node, in blocks of 16", "[identity]") {
       CHECK(m->node == row.node);
     }
   }
-  for (const char* nobody : {"127.0.0.1", "127.0.255.255", "127.1.0.37", "127.1.0.64",
-                             "127.255.255.255"}) {
+  for (const char* nobody :
+       {"127.0.0.1", "127.0.255.255", "127.1.0.37", "127.1.0.64", "127.255.255.255"}) {
     INFO(nobody);
     CHECK_FALSE(ids.meaning(Address::parse(nobody).value()).has_value());
   }
@@ -134,13 +138,16 @@ TEST_CASE("use is told at most once a day", "[identity]") {
 }
 
 TEST_CASE("blocks are given again after 30 days unused, not before", "[identity]") {
-  struct Row { Seconds last_use, then; bool again; };
+  struct Row {
+    Seconds last_use, then;
+    bool again;
+  };
   const Row rows[] = {
       {0, 29 * day, false},
-      {0, 30 * day, false},             // `seen` is to the day: it may have been in use since
+      {0, 30 * day, false},  // `seen` is to the day: it may have been in use since
       {0, 31 * day - 1, false},
       {0, 31 * day, true},
-      {day - 1, 31 * day, true},        // not told, and still 30 days ago
+      {day - 1, 31 * day, true},  // not told, and still 30 days ago
       {day, 31 * day, false},
       {20 * day, 45 * day, false},
       {20 * day, 51 * day, true},
@@ -249,7 +256,7 @@ TEST_CASE("groups: a member that is known moves its link", "[identity]") {
   CHECK(ids.of_member("g", "m2") == b);
   CHECK(ids.link(b, "h", "m3", start));  // a client may be in two groups
   CHECK(ids.info(b)->groups.size() == 2);
-  ids.unlink("g", "m1");                 // not its member any more
+  ids.unlink("g", "m1");  // not its member any more
   CHECK(ids.info(b)->groups.size() == 2);
   ids.unlink("g", "m2");
   CHECK(ids.info(b)->groups.size() == 1);
@@ -281,7 +288,10 @@ TEST_CASE("groups: not without end", "[identity]") {
 TEST_CASE("who an address belongs to: certain, never guessed", "[identity]") {
   Identities ids;
   const auto i = ids.begin("app", "", start);
-  struct Row { const char *client_id, *software; bool same; };
+  struct Row {
+    const char *client_id, *software;
+    bool same;
+  };
   for (const auto& row : {Row{"app", "", true}, Row{"app", "java", true}, Row{"", "", true},
                           Row{"other", "", false}, Row{"ap", "", false}}) {
     CHECK(ids.matches(i, row.client_id, row.software) == row.same);
@@ -307,12 +317,18 @@ TEST_CASE("long client ids are cut between characters", "[identity]") {
 
 TEST_CASE("a wrong journal does not make us allocate or crash", "[identity]") {
   const auto ids = replayed({
-      BlockGiven{Instance{5}, 0, 3, start}, InstanceSeen{Instance{0}, "", "", start},
-      InstanceSeen{Instance{1}, "a", "", start}, BlockGiven{Instance{1}, 0xffffffff, 0, start},
-      BlockGiven{Instance{1}, 0, 0xffffffff, start}, BlockGiven{Instance{1}, 0, 0, start},
-      BlockGiven{Instance{1}, 1, 0, start}, BlockGiven{Instance{1}, 0, 1, start},
-      SlotGiven{old_node(1), 0xffffffff}, GroupLinked{Instance{9}, "g", "m", start},
-      GroupUnlinked{Instance{1}, "g"}, InstanceTouched{Instance{9}, start},
+      BlockGiven{Instance{5}, 0, 3, start},
+      InstanceSeen{Instance{0}, "", "", start},
+      InstanceSeen{Instance{1}, "a", "", start},
+      BlockGiven{Instance{1}, 0xffffffff, 0, start},
+      BlockGiven{Instance{1}, 0, 0xffffffff, start},
+      BlockGiven{Instance{1}, 0, 0, start},
+      BlockGiven{Instance{1}, 1, 0, start},
+      BlockGiven{Instance{1}, 0, 1, start},
+      SlotGiven{old_node(1), 0xffffffff},
+      GroupLinked{Instance{9}, "g", "m", start},
+      GroupUnlinked{Instance{1}, "g"},
+      InstanceTouched{Instance{9}, start},
       InstanceForgotten{Instance{9}},
   });
   CHECK(ids.all().size() == 1);

@@ -5,9 +5,9 @@
 #include <csignal>
 #include <filesystem>
 
-#include <boost/json/serialize.hpp>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <boost/json/serialize.hpp>
 
 #include "control/journal.h"
 #include "proxy/observe/log.h"
@@ -68,7 +68,7 @@ TEST_CASE("journal: what was remembered is there after a restart") {
     CHECK(first.journal->cluster_id_place(old_cluster).find("j/00000001.log: byte ") !=
           std::string::npos);
   }
-  struct stat st{};
+  struct stat st {};
   REQUIRE(::stat(s.path("j").c_str(), &st) == 0);
   CHECK((st.st_mode & 0777) == 0700);
 
@@ -160,7 +160,9 @@ TEST_CASE("journal: a byte changed anywhere but in the last record is refused, n
 
 TEST_CASE("journal: records of another version or type are refused, naming the byte") {
   const Quiet quiet;
-  struct Case { const char *json, *why; };
+  struct Case {
+    const char *json, *why;
+  };
   const Case cases[] = {
       {R"({"v":2,"type":"cluster_id"})", "unknown version 2 (this Shunt knows 1)"},
       {R"({"v":1,"type":"cut"})", "unknown type cut, perhaps of a newer Shunt"},
@@ -245,8 +247,8 @@ TEST_CASE("journal: a full disk stops nothing, and what was not written is writt
   CHECK(failing);
   CHECK(!j.journal->failing());
   CHECK(std::count(told_once.begin(), told_once.end(), '\n') == 2);
-  CHECK_THAT(told_once, Catch::Contains("error journal.failed why=") &&
-                            Catch::Contains("info journal.works"));
+  CHECK_THAT(told_once,
+             Catch::Contains("error journal.failed why=") && Catch::Contains("info journal.works"));
   CHECK(j.journal->append(to_json(KnownClusterId{old_cluster, "yes"}), Durable::yes));
   j.journal.reset();
   const auto back = opened(s);

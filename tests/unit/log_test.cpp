@@ -24,8 +24,12 @@ std::string lines_of(F work) {
 TEST_CASE("log: text lines are TIME LEVEL EVENT key=value") {
   const std::string line = lines_of([] {
     log::setup(log::Level::info, log::Format::text);
-    log::info("client.closed", {{"cause", "idle"}, {"n", 7}, {"half", 0.5}, {"ok", true},
-                                {"empty", ""}, {"odd", "a b=\"c\"\n\x1b\xff"}});
+    log::info("client.closed", {{"cause", "idle"},
+                                {"n", 7},
+                                {"half", 0.5},
+                                {"ok", true},
+                                {"empty", ""},
+                                {"odd", "a b=\"c\"\n\x1b\xff"}});
   });
   REQUIRE(line.size() > 25);
   CHECK(line[10] == 'T');
@@ -77,10 +81,17 @@ TEST_CASE("text: times and UTF-8") {
   CHECK(rfc3339(1769850902007) == "2026-01-31T09:15:02.007Z");
   CHECK(rfc3339(-1) == "1969-12-31T23:59:59.999Z");
   const std::string r = "\xEF\xBF\xBD";
-  struct Case { std::string in, out; };
-  for (const auto& [in, out] : std::vector<Case>{
-           {"plain", "plain"}, {"ü€😀", "ü€😀"}, {"\xC3", r}, {"a\xC3\x28z", "a" + r + "(z"},
-           {"\xC0\xAF", r + r}, {"\xED\xA0\x80", r + r + r}, {"\xF4\x90\x80\x80", r + r + r + r},
-           {"\xE2\x82", r + r}, {"\xFF", r}})
+  struct Case {
+    std::string in, out;
+  };
+  for (const auto& [in, out] : std::vector<Case>{{"plain", "plain"},
+                                                 {"ü€😀", "ü€😀"},
+                                                 {"\xC3", r},
+                                                 {"a\xC3\x28z", "a" + r + "(z"},
+                                                 {"\xC0\xAF", r + r},
+                                                 {"\xED\xA0\x80", r + r + r},
+                                                 {"\xF4\x90\x80\x80", r + r + r + r},
+                                                 {"\xE2\x82", r + r},
+                                                 {"\xFF", r}})
     CHECK(clean_utf8(in) == out);
 }

@@ -74,7 +74,8 @@ Value model(const Message& m, int v, const std::vector<Value>& answers) {
     expected = with(expected, t->name, most);
   }
   if (const Field* e = with_role(all, Role::error, v)) {
-    const auto bad = std::ranges::find_if(answers, [&](const Value& a) { return a[e->name].number() != 0; });
+    const auto bad =
+        std::ranges::find_if(answers, [&](const Value& a) { return a[e->name].number() != 0; });
     if (bad != answers.end()) expected = with(expected, e->name, (*bad)[e->name]);
   }
   if (const Field* id = with_role(all, Role::session_id, v)) expected = with(expected, id->name, 0);
@@ -88,12 +89,14 @@ void check_merge(const Message& m, int v, const std::vector<std::vector<std::byt
   std::vector<std::byte> out(5, std::byte{0xaa});
   const char* why = merge(m, static_cast<Version>(v), views, out);
   REQUIRE(std::string(why != nullptr ? why : "") == "");
-  CHECK(std::all_of(out.begin(), out.begin() + 5, [](std::byte b) { return b == std::byte{0xaa}; }));
+  CHECK(
+      std::all_of(out.begin(), out.begin() + 5, [](std::byte b) { return b == std::byte{0xaa}; }));
   const Value merged = decoded(m, v, Bytes(out).subspan(5));
   if (!(merged == model(m, v, answers))) FAIL_CHECK("another answer than promised");
 }
 
-// Topics that several answers share, so that there is something to bring together: names from a few.
+// Topics that several answers share, so that there is something to bring together: names from a
+// few.
 Value few_topics(const Message& m, int v, const Value& body, RandomValue& random) {
   const Shape s = shape(m, v);
   if (!s.two()) return body;
@@ -138,8 +141,10 @@ TEST_CASE("merge: answers of every message and version, many at once", "[merge]"
       std::vector<std::vector<std::byte>> bodies;
       for (std::uint32_t i = 0; i < 1 + seed % 4; ++i) {
         Value body = random.fields(fields_of(m), static_cast<Version>(v), m.flexible.contains(v));
-        if (body[shape(m, v).outer->name].null()) body = with(body, shape(m, v).outer->name, Array{});
-        if (const Field* e = with_role(fields_of(m), Role::error, v); e != nullptr && random.below(2) == 0) {
+        if (body[shape(m, v).outer->name].null())
+          body = with(body, shape(m, v).outer->name, Array{});
+        if (const Field* e = with_role(fields_of(m), Role::error, v);
+            e != nullptr && random.below(2) == 0) {
           body = with(body, e->name, 0);
         }
         bodies.push_back(encoded(m, v, few_topics(m, v, body, random)));
@@ -166,7 +171,8 @@ TEST_CASE("merge: golden answers split at random come together again", "[merge]"
       for (auto& c : chosen) c = static_cast<Choice>(dice.below(k));
       std::vector<std::vector<std::byte>> bodies(static_cast<std::size_t>(k));
       for (int d = 0; d < k; ++d) {
-        whole.append_selected(chosen, static_cast<std::uint32_t>(d), bodies[static_cast<std::size_t>(d)]);
+        whole.append_selected(chosen, static_cast<std::uint32_t>(d),
+                              bodies[static_cast<std::size_t>(d)]);
       }
       check_merge(*f.message, v, bodies);
     }
@@ -184,11 +190,12 @@ TEST_CASE("merge: counts that grow past one byte", "[merge]") {
         for (int p = 0; p < partitions; ++p) {
           leaves.push_back(Struct{{"Index", first + p}, {"BaseOffset", t}});
         }
-        list.push_back(Struct{{"Name", "t" + std::to_string(t)}, {"PartitionResponses", std::move(leaves)}});
+        list.push_back(
+            Struct{{"Name", "t" + std::to_string(t)}, {"PartitionResponses", std::move(leaves)}});
       }
       return encoded(m, v, Struct{{"Responses", std::move(list)}, {"ThrottleTimeMs", first}});
     };
-    check_merge(m, v, {answer(1, 100, 0), answer(1, 27, 100)});    // 127: a count of two bytes
+    check_merge(m, v, {answer(1, 100, 0), answer(1, 27, 100)});  // 127: a count of two bytes
     check_merge(m, v, {answer(100, 1, 0), answer(130, 2, 50), answer(0, 0, 900)});
     check_merge(m, v, {answer(0, 0, 0), answer(3, 0, 0), answer(2, 2, 7)});
     check_merge(m, v, {answer(0, 0, 0)});
@@ -201,11 +208,15 @@ TEST_CASE("merge: one topic in three answers keeps its place and its fields", "[
     return Struct{{"Topic", name}, {"Partitions", std::move(partitions)}};
   };
   const auto part = [](int index) {
-    return Struct{{"PartitionIndex", index}, {"HighWatermark", index * 10}, {"AbortedTransactions", nullptr}};
+    return Struct{
+        {"PartitionIndex", index}, {"HighWatermark", index * 10}, {"AbortedTransactions", nullptr}};
   };
   const auto answer = [&](int throttle, int error, int session, Array topics) {
-    return encoded(m, 11, Struct{{"ThrottleTimeMs", throttle}, {"ErrorCode", error}, {"SessionId", session},
-                                 {"Responses", std::move(topics)}});
+    return encoded(m, 11,
+                   Struct{{"ThrottleTimeMs", throttle},
+                          {"ErrorCode", error},
+                          {"SessionId", session},
+                          {"Responses", std::move(topics)}});
   };
   const std::vector<std::vector<std::byte>> bodies = {
       answer(5, 0, 11, {topic("b", {part(0)}), topic("a", {part(1)})}),
@@ -221,7 +232,8 @@ TEST_CASE("merge: one topic in three answers keeps its place and its fields", "[
   std::string order;
   for (const Value& t : v["Responses"].array()) {
     order += t["Topic"].text();
-    for (const Value& p : t["Partitions"].array()) order += std::to_string(p["PartitionIndex"].number());
+    for (const Value& p : t["Partitions"].array())
+      order += std::to_string(p["PartitionIndex"].number());
   }
   CHECK(order == "b045a132c0");
 }

@@ -35,16 +35,14 @@ inline Value decoded(const Message& m, int version, shunt::wire::Bytes body) {
 
 // The split array among these fields; null: none in this version.
 inline const Field* split_array(std::span<const Field> fields, int version) {
-  const auto at = std::ranges::find_if(fields, [&](const Field& f) {
-    return f.array && f.split && f.versions.contains(version);
-  });
+  const auto at = std::ranges::find_if(
+      fields, [&](const Field& f) { return f.array && f.split && f.versions.contains(version); });
   return at == fields.end() ? nullptr : &*at;
 }
 
 inline const Field* with_role(std::span<const Field> fields, shunt::wire::Role role, int version) {
-  const auto at = std::ranges::find_if(fields, [&](const Field& f) {
-    return f.role == role && f.versions.contains(version);
-  });
+  const auto at = std::ranges::find_if(
+      fields, [&](const Field& f) { return f.role == role && f.versions.contains(version); });
   return at == fields.end() ? nullptr : &*at;
 }
 

@@ -52,7 +52,7 @@ TEST_CASE("metrics: requests are counted and timed per API and cluster, cumulati
   m.request(1, old_cluster, .02);
   m.request(1, old_cluster, 60);
   m.request(0, new_cluster, .002);
-  m.request(-1, old_cluster, 1);     // no API has these keys
+  m.request(-1, old_cluster, 1);  // no API has these keys
   m.request(128, old_cluster, 1);
   const std::string page = m.render("x");
   check_line(page, "# TYPE shunt_request_seconds histogram");

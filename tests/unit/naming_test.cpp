@@ -33,9 +33,11 @@ wire::Uuid uuid(int n) {
 Value metadata(const char* cluster, std::vector<int> brokers, const char* topic, int id) {
   Array list;
   for (const int b : brokers) {
-    list.push_back(Struct{{"NodeId", b}, {"Host", "native"}, {"Port", 9}, {"Rack", b == 2 ? Value("r2") : Value()}});
+    list.push_back(Struct{
+        {"NodeId", b}, {"Host", "native"}, {"Port", 9}, {"Rack", b == 2 ? Value("r2") : Value()}});
   }
-  return Struct{{"Brokers", std::move(list)}, {"ClusterId", cluster},
+  return Struct{{"Brokers", std::move(list)},
+                {"ClusterId", cluster},
                 {"Topics", Array{Struct{{"Name", topic}, {"TopicId", uuid(id)}}}}};
 }
 
@@ -97,15 +99,22 @@ TEST_CASE("naming: a port per node where one host is advertised", "[naming]") {
   CHECK(nodes[1].at == Endpoint{"proxy.example", 20001});
   CHECK_FALSE(a.at(NodeId{base + 1}));
   CHECK(b.at(NodeId{2}) == nodes[1].at);  // the same for every client
-  CHECK(f.world.identities.node_of_slot(0) == route::NodeKey{Cluster::old_cluster, route::NativeNodeId{1}});
+  CHECK(f.world.identities.node_of_slot(0) ==
+        route::NodeKey{Cluster::old_cluster, route::NativeNodeId{1}});
 }
 
 TEST_CASE("naming: topic ids of new are shown as old's", "[naming]") {
   Fixture f;
   Who who;
   SessionNaming naming(f.world, who);
-  const struct { Cluster from; int native, shown; } rows[] = {
-      {Cluster::old_cluster, 1, 1}, {Cluster::old_cluster, 9, 9}, {Cluster::new_cluster, 7, 1},
-      {Cluster::new_cluster, 9, 0}, {Cluster::new_cluster, 0, 0}};
-  for (const auto& row : rows) CHECK(naming.topic_id(row.from, uuid(row.native)) == uuid(row.shown));
+  const struct {
+    Cluster from;
+    int native, shown;
+  } rows[] = {{Cluster::old_cluster, 1, 1},
+              {Cluster::old_cluster, 9, 9},
+              {Cluster::new_cluster, 7, 1},
+              {Cluster::new_cluster, 9, 0},
+              {Cluster::new_cluster, 0, 0}};
+  for (const auto& row : rows)
+    CHECK(naming.topic_id(row.from, uuid(row.native)) == uuid(row.shown));
 }

@@ -76,9 +76,13 @@ TEST_CASE("produce order: the leader's own choice gives way to the road", "[prod
   wire::Array brokers, partitions, topics;
   brokers.push_back(broker(1));
   brokers.push_back(broker(2));
-  partitions.push_back(wire::Struct{{"ErrorCode", 0}, {"PartitionIndex", 0}, {"LeaderId", 2}, {"LeaderEpoch", 5}});
+  partitions.push_back(
+      wire::Struct{{"ErrorCode", 0}, {"PartitionIndex", 0}, {"LeaderId", 2}, {"LeaderEpoch", 5}});
   topics.push_back(wire::Struct{{"ErrorCode", 0}, {"Name", "t"}, {"Partitions", partitions}});
-  topology.take_metadata(wire::Struct{{"Brokers", brokers}, {"ClusterId", "x"}, {"ControllerId", 1}, {"Topics", topics}}, true);
+  topology.take_metadata(
+      wire::Struct{
+          {"Brokers", brokers}, {"ClusterId", "x"}, {"ControllerId", 1}, {"Topics", topics}},
+      true);
   const route::View view{&topology, nullptr};
   ProduceOrder order;
   route::Origin origin;

@@ -24,9 +24,9 @@ const wire::Message& produce = *wire::request(0);
 
 struct Cut {
   Kind end = Kind::need_more;
-  std::vector<Buffer> frames;  // whole ones, size in front
+  std::vector<Buffer> frames;      // whole ones, size in front
   std::vector<std::string> names;  // "topic/partition" as the stream told when each began
-  bool in_order = true;        // begin, chunks, end, begin ...
+  bool in_order = true;            // begin, chunks, end, begin ...
   std::uint64_t position = 0;
   std::int16_t acks = 0;
 };
@@ -51,7 +51,9 @@ Cut cut(int version, const Buffer& body, std::uint64_t size, std::size_t most, s
     const auto from = static_cast<std::size_t>(stream.position());
     const auto step = stream.next(wire::Bytes(body).subspan(from, have - from));
     REQUIRE(stream.position() <= have);
-    const auto add = [&] { result.frames.back().insert(result.frames.back().end(), step.bytes.begin(), step.bytes.end()); };
+    const auto add = [&] {
+      result.frames.back().insert(result.frames.back().end(), step.bytes.begin(), step.bytes.end());
+    };
     result.end = step.kind;
     result.position = stream.position();
     result.acks = stream.acks();
@@ -78,8 +80,11 @@ Cut cut(int version, const Buffer& body, std::uint64_t size, std::size_t most, s
         if (have == body.size()) return result;
         have = std::min(body.size(), have + 1 + random() % most);
         break;
-      case Kind::done: result.in_order &= !open; return result;
-      case Kind::bad: return result;
+      case Kind::done:
+        result.in_order &= !open;
+        return result;
+      case Kind::bad:
+        return result;
     }
   }
 }
@@ -152,12 +157,15 @@ Value request_of(int version, std::vector<std::vector<Value>> topics, const char
       leaves.push_back(Struct{{"Index", static_cast<int>(p * 3)}, {"Records", topics[t][p]}});
     }
     Struct topic{{"PartitionData", std::move(leaves)}};
-    if (version >= 13) topic.set("TopicId", uuid(static_cast<int>(t) + 1));
-    else topic.set("Name", "topic-" + std::to_string(t));
+    if (version >= 13)
+      topic.set("TopicId", uuid(static_cast<int>(t) + 1));
+    else
+      topic.set("Name", "topic-" + std::to_string(t));
     list.push_back(std::move(topic));
   }
   return Struct{{"TransactionalId", transaction == nullptr ? Value() : Value(transaction)},
-                {"Acks", static_cast<int>(topics.size()) % 3 - 1}, {"TimeoutMs", 1234},
+                {"Acks", static_cast<int>(topics.size()) % 3 - 1},
+                {"TimeoutMs", 1234},
                 {"TopicData", std::move(list)}};
 }
 
@@ -165,7 +173,12 @@ Value request_of(int version, std::vector<std::vector<Value>> topics, const char
 
 TEST_CASE("produce stream: parts of one partition each, whole and in order", "[produce]") {
   const std::vector<std::vector<std::vector<Value>>> shapes = {
-      {}, {{}}, {{}, {}}, {{records(1)}}, {{nullptr}}, {{records(0)}},
+      {},
+      {{}},
+      {{}, {}},
+      {{records(1)}},
+      {{nullptr}},
+      {{records(0)}},
       {{nullptr, records(0), records(200), nullptr}, {}, {records(0)}, {records(5000), records(1)}},
       {{records(126), records(127), records(128)}, {records(16383), records(70000)}},
       {{records(3)}, {records(4)}, {records(5)}, {nullptr}}};
@@ -208,9 +221,11 @@ TEST_CASE("produce stream: an id of a topic is told", "[produce]") {
   CHECK(ids == std::vector<wire::Uuid>{uuid(1), uuid(2)});
 }
 
-TEST_CASE("produce stream: every truncation waits or is refused, with no part too many", "[produce]") {
+TEST_CASE("produce stream: every truncation waits or is refused, with no part too many",
+          "[produce]") {
   for (const int v : {3, 8, 9, 12, 13}) {
-    const Buffer body = encoded(produce, v, request_of(v, {{records(20), nullptr}, {records(9)}}, "t"));
+    const Buffer body =
+        encoded(produce, v, request_of(v, {{records(20), nullptr}, {records(9)}}, "t"));
     for (std::size_t n = 0; n < body.size(); ++n) {
       INFO("v" << v << ", " << n << " of " << body.size() << " bytes");
       const Buffer part(body.begin(), body.begin() + static_cast<std::ptrdiff_t>(n));
@@ -222,12 +237,15 @@ TEST_CASE("produce stream: every truncation waits or is refused, with no part to
   }
 }
 
-TEST_CASE("produce stream: garbage never crashes it, nor makes parts larger than what came", "[produce]") {
+TEST_CASE("produce stream: garbage never crashes it, nor makes parts larger than what came",
+          "[produce]") {
   std::mt19937 random(99);
   for (int round = 0; round < 3000; ++round) {
     const int v = 3 + static_cast<int>(random() % 11);
-    Buffer body = encoded(produce, v, request_of(v, {{records(random() % 60), nullptr}, {records(3)}}, "t"));
-    for (auto n = 1 + random() % 4; n > 0; --n) body[random() % body.size()] = static_cast<std::byte>(random());
+    Buffer body =
+        encoded(produce, v, request_of(v, {{records(random() % 60), nullptr}, {records(3)}}, "t"));
+    for (auto n = 1 + random() % 4; n > 0; --n)
+      body[random() % body.size()] = static_cast<std::byte>(random());
     const Cut c = cut(v, body, body.size(), 1 + random() % 40, static_cast<std::uint32_t>(round));
     REQUIRE(c.end != Kind::need_more);  // all bytes are there: through, or refused
     std::size_t bytes = 0;

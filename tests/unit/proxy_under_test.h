@@ -53,8 +53,8 @@ struct Proxy {
     }
     return true;
   }
-  // Runs until nothing is under way (all peers are on this loop, so nothing arrives from elsewhere),
-  // but for timers that go on and on.
+  // Runs until nothing is under way (all peers are on this loop, so nothing arrives from
+  // elsewhere), but for timers that go on and on.
   void quiet() {
     const auto end = std::chrono::steady_clock::now() + 300ms;
     while (io.run_one_for(30ms) > 0 && std::chrono::steady_clock::now() < end) {

@@ -39,24 +39,34 @@ class RandomValue {
 
   Value one(const Field& f, Version version, bool flexible, int depth) {
     switch (f.type) {
-      case Type::boolean: return below(2) == 1;
-      case Type::int8: return below(256) - 128;
-      case Type::int16: return below(65536) - 32768;
-      case Type::uint16: return below(65536);
-      case Type::int32: return static_cast<int>(random_());
-      case Type::uint32: return static_cast<std::uint32_t>(random_());
-      case Type::int64: return static_cast<std::int64_t>(random_()) << below(32);
-      case Type::float64: return below(1000000) / 64.0;
+      case Type::boolean:
+        return below(2) == 1;
+      case Type::int8:
+        return below(256) - 128;
+      case Type::int16:
+        return below(65536) - 32768;
+      case Type::uint16:
+        return below(65536);
+      case Type::int32:
+        return static_cast<int>(random_());
+      case Type::uint32:
+        return static_cast<std::uint32_t>(random_());
+      case Type::int64:
+        return static_cast<std::int64_t>(random_()) << below(32);
+      case Type::float64:
+        return below(1000000) / 64.0;
       case Type::string:
         return std::string(static_cast<std::size_t>(below(20) == 0 ? 200 : below(9)), 'x');
       case Type::bytes:
-      case Type::records: return some_bytes();
+      case Type::records:
+        return some_bytes();
       case Type::uuid: {
         Uuid id;
         for (std::byte& b : id) b = static_cast<std::byte>(below(256));
         return id;
       }
-      case Type::structure: return fields(fields_of(f), version, flexible, depth + 1);
+      case Type::structure:
+        return fields(fields_of(f), version, flexible, depth + 1);
     }
     return {};
   }

@@ -37,11 +37,14 @@ class Scratch {
     return out.str();
   }
 
-  struct Ran { int code; std::string out, err; };
+  struct Ran {
+    int code;
+    std::string out, err;
+  };
   // A shell command, to its end.
   Ran run(const std::string& command) const {
-    const int status = std::system(
-        ("{ " + command + "; } >" + path("stdout") + " 2>" + path("stderr")).c_str());
+    const int status =
+        std::system(("{ " + command + "; } >" + path("stdout") + " 2>" + path("stderr")).c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read("stdout"), read("stderr")};
   }
 

@@ -20,7 +20,8 @@ constexpr wire::ApiKey api_versions = 18;
 Versions known() {
   Versions v;
   v.take({Cluster::old_cluster, NativeNodeId{1}},
-         Struct{{"ErrorCode", 0}, {"ApiKeys", Array{Struct{{"ApiKey", 3}, {"MinVersion", 0}, {"MaxVersion", 9}}}}});
+         Struct{{"ErrorCode", 0},
+                {"ApiKeys", Array{Struct{{"ApiKey", 3}, {"MinVersion", 0}, {"MaxVersion", 9}}}}});
   return v;
 }
 
@@ -44,8 +45,9 @@ TEST_CASE("ApiVersions: every version lists what is offered", "[self]") {
   for (int v = m.valid.first; v <= m.valid.last; ++v) {
     INFO("v" << v);
     const Value request = decoded(m, v, encoded(m, v, Struct{}));
-    const Value a = through(api_versions, v, answer_api_versions(request, static_cast<wire::Version>(v),
-                                                                 versions, "id", std::nullopt));
+    const Value a = through(
+        api_versions, v,
+        answer_api_versions(request, static_cast<wire::Version>(v), versions, "id", std::nullopt));
     CHECK(a["ErrorCode"].number() == error_none);
     const Value apis = a["ApiKeys"];
     REQUIRE(apis.array().size() == 2);
@@ -60,7 +62,8 @@ TEST_CASE("ApiVersions: every version lists what is offered", "[self]") {
 }
 
 TEST_CASE("ApiVersions v5: a client that means another cluster or node (KIP-1242)", "[self]") {
-  const NodeKey old_1{Cluster::old_cluster, NativeNodeId{1}}, new_1{Cluster::new_cluster, NativeNodeId{1}};
+  const NodeKey old_1{Cluster::old_cluster, NativeNodeId{1}},
+      new_1{Cluster::new_cluster, NativeNodeId{1}};
   constexpr int new_1_shown = (1 << 28) + 1;
   const struct {
     const char* why;
@@ -91,11 +94,13 @@ TEST_CASE("ApiVersions v5: a client that means another cluster or node (KIP-1242
     INFO(row.why);
     Struct body;
     if (row.version >= 5) {
-      body = {{"ClusterId", row.cluster != nullptr ? Value(row.cluster) : Value()}, {"NodeId", row.node}};
+      body = {{"ClusterId", row.cluster != nullptr ? Value(row.cluster) : Value()},
+              {"NodeId", row.node}};
     }
     const auto v = static_cast<wire::Version>(row.version);
     const Value request = decoded(m, v, encoded(m, v, body));
-    const Value a = through(api_versions, v, answer_api_versions(request, v, versions, row.ours, row.addressed));
+    const Value a = through(api_versions, v,
+                            answer_api_versions(request, v, versions, row.ours, row.addressed));
     CHECK(a["ErrorCode"].number() == row.error);
     CHECK(a["ApiKeys"].array().size() == 2);
   }
@@ -118,7 +123,10 @@ TEST_CASE("telemetry: no subscription", "[self]") {
 }
 
 TEST_CASE("a node of the other cluster has no groups and no transactions", "[self]") {
-  const struct { wire::ApiKey api; const char* list; } rows[] = {{16, "Groups"}, {66, "TransactionStates"}};
+  const struct {
+    wire::ApiKey api;
+    const char* list;
+  } rows[] = {{16, "Groups"}, {66, "TransactionStates"}};
   for (const auto& row : rows) {
     const auto answer = answer_for_foreign_node(row.api);
     REQUIRE(answer);

@@ -19,14 +19,21 @@ namespace {
 constexpr wire::ApiKey produce = 0, list_offsets = 2, metadata = 3, find_coordinator = 10;
 
 Value offsets() {
-  return Struct{{"ReplicaId", -1}, {"Topics", Array{Struct{
-      {"Name", "t"}, {"Partitions", Array{Struct{{"PartitionIndex", 0}, {"Timestamp", -1}}}}}}}};
+  return Struct{
+      {"ReplicaId", -1},
+      {"Topics",
+       Array{Struct{{"Name", "t"},
+                    {"Partitions", Array{Struct{{"PartitionIndex", 0}, {"Timestamp", -1}}}}}}}};
 }
 
 Value produce_of(int acks) {
-  return Struct{{"Acks", acks}, {"TopicData", Array{Struct{
-      {"Name", "t"}, {"PartitionData", Array{Struct{{"Index", 0}, {"Records", Buffer(9, std::byte{7})}},
-                                             Struct{{"Index", 1}, {"Records", Buffer(9, std::byte{7})}}}}}}}};
+  return Struct{
+      {"Acks", acks},
+      {"TopicData",
+       Array{Struct{
+           {"Name", "t"},
+           {"PartitionData", Array{Struct{{"Index", 0}, {"Records", Buffer(9, std::byte{7})}},
+                                   Struct{{"Index", 1}, {"Records", Buffer(9, std::byte{7})}}}}}}}};
 }
 
 }  // namespace
@@ -88,13 +95,18 @@ TEST_CASE("a client that goes away after any number of a request's bytes", "[ses
     const auto files = Proxy::open_files();
     for (const bool reset : {false, true}) {
       for (std::size_t n = 0; n <= frame.size(); ++n) {
-        INFO("acks=" << acks << ", " << n << " of " << frame.size() << " bytes, then " << (reset ? "RST" : "FIN"));
-        const auto clean = p.closed(CloseCause::client_closed), dirty = p.closed(CloseCause::client_reset);
+        INFO("acks=" << acks << ", " << n << " of " << frame.size() << " bytes, then "
+                     << (reset ? "RST" : "FIN"));
+        const auto clean = p.closed(CloseCause::client_closed),
+                   dirty = p.closed(CloseCause::client_reset);
         const auto client = p.client();
-        if (n > 0) client->send(Buffer(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(n)));
+        if (n > 0)
+          client->send(Buffer(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(n)));
         REQUIRE(p.until([&] { return client->sent == n && p.connections() == 1; }));
-        if (reset) client->reset();
-        else client->close();
+        if (reset)
+          client->reset();
+        else
+          client->close();
         const bool owed = n == frame.size() && acks != 0 && !reset;
         if (owed) {  // half closed, for all we know: it stays until it has its answer
           REQUIRE(p.until([&] { return !p.old[1].asked.empty() && !p.old[2].asked.empty(); }));
@@ -105,7 +117,9 @@ TEST_CASE("a client that goes away after any number of a request's bytes", "[ses
         p.io.poll();
         CHECK(p.links() == 0);
         const bool whole = n == 0 || n == frame.size();
-        if (!reset) CHECK(p.closed(whole ? CloseCause::client_closed : CloseCause::client_reset) == (whole ? clean : dirty) + 1);
+        if (!reset)
+          CHECK(p.closed(whole ? CloseCause::client_closed : CloseCause::client_reset) ==
+                (whole ? clean : dirty) + 1);
       }
     }
     REQUIRE(p.until([&] { return p.old[1].open() == 0 && p.old[2].open() == 0; }));
@@ -130,8 +144,10 @@ TEST_CASE("a client that goes away while its answer is under way", "[session]") 
       const auto cut = frame.begin() + static_cast<std::ptrdiff_t>(n);
       if (n > 0) a.peer->send(Buffer(frame.begin(), cut));
       p.io.poll();
-      if (reset) client->reset();
-      else client->close();
+      if (reset)
+        client->reset();
+      else
+        client->close();
       a.peer->send(Buffer(cut, frame.end()));  // the rest comes all the same
       REQUIRE(p.until([&] { return p.connections() == 0; }));
       REQUIRE(p.until([&] { return a.peer->closed; }));
@@ -154,7 +170,11 @@ TEST_CASE("brokers that lie", "[session]") {
       {"a size below 4", [](Buffer& b) { b[3] = std::byte{3}; }},
       {"a negative size", [](Buffer& b) { b[0] = std::byte{0xff}; }},
       {"a count past the end", [](Buffer& b) { b[12] = std::byte{0x70}; }},
-      {"bytes too many", [](Buffer& b) { b.push_back(std::byte{0}); wire::seal(b); }},
+      {"bytes too many",
+       [](Buffer& b) {
+         b.push_back(std::byte{0});
+         wire::seal(b);
+       }},
       {"an answer too many", [](Buffer& b) { b.insert(b.end(), b.begin(), b.end()); }},
   };
   for (const auto& row : rows) {
@@ -217,7 +237,8 @@ TEST_CASE("clients that say what cannot be", "[session]") {
   CHECK(p.old[1].asked.empty());
 }
 
-TEST_CASE("no progress within its limit ends a connection; waiting for an answer does not", "[session]") {
+TEST_CASE("no progress within its limit ends a connection; waiting for an answer does not",
+          "[session]") {
   net::Limits limits;
   limits.progress = 100ms;
   Proxy p(1, limits);

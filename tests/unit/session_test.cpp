@@ -1,6 +1,7 @@
-// A client's connection through the daemon, over real sockets: order, back-pressure, streams, drain.
-#include <catch2/catch.hpp>
+// A client's connection through the daemon, over real sockets: order, back-pressure, streams,
+// drain.
 #include <malloc.h>
+#include <catch2/catch.hpp>
 
 #include "tests/unit/proxy_under_test.h"
 
@@ -18,12 +19,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr wire::ApiKey produce = 0, fetch = 1, list_offsets = 2, metadata = 3, heartbeat = 12, describe_groups = 15;
+constexpr wire::ApiKey produce = 0, fetch = 1, list_offsets = 2, metadata = 3, heartbeat = 12,
+                       describe_groups = 15;
 
 Value offsets_of(std::vector<int> partitions) {
   Array list;
   for (const int p : partitions) list.push_back(Struct{{"PartitionIndex", p}, {"Timestamp", -1}});
-  return Struct{{"ReplicaId", -1}, {"Topics", Array{Struct{{"Name", "t"}, {"Partitions", std::move(list)}}}}};
+  return Struct{{"ReplicaId", -1},
+                {"Topics", Array{Struct{{"Name", "t"}, {"Partitions", std::move(list)}}}}};
 }
 
 Value produce_of(std::vector<int> partitions, int acks, std::size_t bytes = 20) {
@@ -31,7 +34,8 @@ Value produce_of(std::vector<int> partitions, int acks, std::size_t bytes = 20) 
   for (const int p : partitions) {
     list.push_back(Struct{{"Index", p}, {"Records", Buffer(bytes, static_cast<std::byte>(p + 1))}});
   }
-  return Struct{{"Acks", acks}, {"TopicData", Array{Struct{{"Name", "t"}, {"PartitionData", std::move(list)}}}}};
+  return Struct{{"Acks", acks},
+                {"TopicData", Array{Struct{{"Name", "t"}, {"PartitionData", std::move(list)}}}}};
 }
 
 Value throttled(int ms) { return Struct{{"ThrottleTimeMs", ms}}; }
@@ -42,7 +46,8 @@ Value produced(const Asked& a) {
   for (const Value& p : a.value()["TopicData"].array()[0]["PartitionData"].array()) {
     list.push_back(Struct{{"Index", p["Index"]}, {"BaseOffset", p["Index"].number() * 10}});
   }
-  return Struct{{"Responses", Array{Struct{{"Name", "t"}, {"PartitionResponses", std::move(list)}}}}};
+  return Struct{
+      {"Responses", Array{Struct{{"Name", "t"}, {"PartitionResponses", std::move(list)}}}}};
 }
 
 Value read(const fake::Peer& client, std::size_t i, wire::ApiKey api, int version) {
@@ -50,7 +55,8 @@ Value read(const fake::Peer& client, std::size_t i, wire::ApiKey api, int versio
   std::int32_t correlation = 0;
   std::uint32_t head = 0;
   const auto& m = *wire::response(api);
-  REQUIRE(wire::parse_answer(m, static_cast<wire::Version>(version), frame, frame.size(), correlation, head) == wire::Parse::ok);
+  REQUIRE(wire::parse_answer(m, static_cast<wire::Version>(version), frame, frame.size(),
+                             correlation, head) == wire::Parse::ok);
   return messages::decoded(m, version, wire::Bytes(frame).subspan(head));
 }
 
@@ -68,7 +74,8 @@ TEST_CASE("session: answers leave in request order, however brokers answer", "[s
     INFO("answered in the order " << order[0] << order[1] << order[2] << order[3]);
     for (auto& b : p.old.brokers) b->asked.clear();
     const auto client = p.client();
-    for (int i = 1; i <= 4; ++i) client->send(request_frame(list_offsets, 5, i, offsets_of({i - 1})));
+    for (int i = 1; i <= 4; ++i)
+      client->send(request_frame(list_offsets, 5, i, offsets_of({i - 1})));
     REQUIRE(p.until([&] {
       return std::ranges::all_of(p.old.brokers, [](const auto& b) { return b->asked.size() == 1; });
     }));
@@ -85,7 +92,8 @@ TEST_CASE("session: answers leave in request order, however brokers answer", "[s
     REQUIRE(p.until([&] { return client->frames.size() == 4; }));
     for (std::size_t i = 0; i < 4; ++i) {
       CHECK(client->correlation(i) == static_cast<std::int32_t>(i) + 1);
-      CHECK(read(*client, i, list_offsets, 5)["ThrottleTimeMs"].number() == static_cast<int>(i) + 1);
+      CHECK(read(*client, i, list_offsets, 5)["ThrottleTimeMs"].number() ==
+            static_cast<int>(i) + 1);
     }
     client->close();
     REQUIRE(p.until([&] { return p.connections() == 0; }));
@@ -183,20 +191,26 @@ TEST_CASE("session: no more requests in flight than the limit", "[session]") {
     asked[answered].answer(throttled(0));
   }
   REQUIRE(p.until([&] { return client->frames.size() == 10; }));
-  for (std::size_t i = 0; i < 10; ++i) CHECK(client->correlation(i) == static_cast<std::int32_t>(i) + 1);
+  for (std::size_t i = 0; i < 10; ++i)
+    CHECK(client->correlation(i) == static_cast<std::int32_t>(i) + 1);
 }
 
 TEST_CASE("session: a large answer to a slow client waits at the broker", "[session]") {
   Proxy p(1);
   constexpr std::size_t large = 48 << 20;
   const auto client = p.client(false);
-  client->send(request_frame(fetch, 11, 1, Struct{{"Topics", Array{Struct{{"Topic", "t"}, {"Partitions", Array{Struct{{"Partition", 0}}}}}}}}));
+  client->send(request_frame(
+      fetch, 11, 1,
+      Struct{{"Topics",
+              Array{Struct{{"Topic", "t"}, {"Partitions", Array{Struct{{"Partition", 0}}}}}}}}));
   REQUIRE(p.until([&] { return p.old[1].asked.size() == 1; }));
   Buffer records(large);
   for (std::size_t i = 0; i < large; i += 97) records[i] = static_cast<std::byte>(i / 97);
   const Asked& a = p.old[1].asked[0];
-  Buffer frame = a.frame(Struct{{"Responses", Array{Struct{
-      {"Topic", "t"}, {"Partitions", Array{Struct{{"PartitionIndex", 0}, {"Records", records}}}}}}}});
+  Buffer frame = a.frame(Struct{
+      {"Responses",
+       Array{Struct{{"Topic", "t"},
+                    {"Partitions", Array{Struct{{"PartitionIndex", 0}, {"Records", records}}}}}}}});
   const std::size_t total = frame.size();
   const Buffer expected = frame;
   const auto before = allocated();
@@ -218,7 +232,8 @@ TEST_CASE("session: a large answer to a slow client waits at the broker", "[sess
   CHECK(p.connections() == 1);
 }
 
-TEST_CASE("session: a large Produce streams to its leaders, whatever the limit of requests", "[session]") {
+TEST_CASE("session: a large Produce streams to its leaders, whatever the limit of requests",
+          "[session]") {
   for (const std::size_t in_flight : {1U, 64U}) {
     INFO(in_flight << " in flight at most");
     net::Limits limits;
@@ -243,14 +258,16 @@ TEST_CASE("session: a large Produce streams to its leaders, whatever the limit o
   }
 }
 
-TEST_CASE("session: groups whose coordinators nobody can name are answered by a broker", "[session]") {
+TEST_CASE("session: groups whose coordinators nobody can name are answered by a broker",
+          "[session]") {
   Proxy p(2);
   p.old.coordinators = {{"g1", 1}, {"g2", 2}};
   for (auto& b : p.old.brokers) {
     b->on = [](const Asked& a) {
       Array list;
       for (const Value& g : a.value()["Groups"].array()) {
-        list.push_back(Struct{{"GroupId", g}, {"ErrorCode", g.text().starts_with("lost") ? 15 : 0}});
+        list.push_back(
+            Struct{{"GroupId", g}, {"ErrorCode", g.text().starts_with("lost") ? 15 : 0}});
       }
       a.answer(Struct{{"Groups", std::move(list)}});
     };
@@ -265,7 +282,8 @@ TEST_CASE("session: groups whose coordinators nobody can name are answered by a 
   client->send(request_frame(describe_groups, 4, 2, ask({"g2", "lost-a"})));
   REQUIRE(p.until([&] { return client->frames.size() == 2; }));
   std::string groups;
-  for (const Value& g : read(*client, 1, describe_groups, 4)["Groups"].array()) groups += std::string(g["GroupId"].text()) + " ";
+  for (const Value& g : read(*client, 1, describe_groups, 4)["Groups"].array())
+    groups += std::string(g["GroupId"].text()) + " ";
   CHECK(groups.find("g2 ") != std::string::npos);
   CHECK(groups.find("lost-a ") != std::string::npos);
   CHECK(p.old.lookups == 4);

@@ -26,7 +26,8 @@ class FakeNaming : public route::Naming {
   std::optional<route::Endpoint> at(route::NodeId id) override {
     const auto n = static_cast<std::int32_t>(id);
     if (n < 0 || n % 5 == 0) return std::nullopt;
-    return route::Endpoint{"127.9.0." + std::to_string(n % 200), static_cast<std::uint16_t>(n % 60000 + 1)};
+    return route::Endpoint{"127.9.0." + std::to_string(n % 200),
+                           static_cast<std::uint16_t>(n % 60000 + 1)};
   }
   const std::string& cluster_id() override { return cluster_; }
   wire::Uuid topic_id(Cluster from, const wire::Uuid& id) override {
@@ -43,13 +44,15 @@ class FakeNaming : public route::Naming {
 
 class Model {
  public:
-  Model(int version, Cluster from, route::Naming& naming) : v_(version), from_(from), naming_(naming) {}
+  Model(int version, Cluster from, route::Naming& naming)
+      : v_(version), from_(from), naming_(naming) {}
 
   // `node`: the last node id met, in this struct or around it.
   Value shown(std::span<const Field> fields, const Value& body, std::int32_t node = -1) {
     wire::Struct s = body.fields();
     const Field* type = messages::with_role(fields, Role::resource_type, v_);
-    const bool broker = type != nullptr && (body[type->name].number() == 4 || body[type->name].number() == 8);
+    const bool broker =
+        type != nullptr && (body[type->name].number() == 4 || body[type->name].number() == 8);
     for (const Field& f : fields) {
       const Value* v = s.find(f.name);
       if (v == nullptr || v->null()) continue;
@@ -109,15 +112,18 @@ class Model {
         const auto at = naming_.at(route::NodeId{node});
         return at ? int{at->port} : 0;
       }
-      case Role::cluster_id: return foreign && !v.text().empty() ? Value(naming_.cluster_id()) : v;
-      case Role::topic_id: return naming_.topic_id(from_, v.uuid());
+      case Role::cluster_id:
+        return foreign && !v.text().empty() ? Value(naming_.cluster_id()) : v;
+      case Role::topic_id:
+        return naming_.topic_id(from_, v.uuid());
       case Role::resource_name: {
         const auto text = std::string(v.text());
         const bool number = !text.empty() && text.size() < 9 &&
                             std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
         return foreign && broker && number ? Value(std::to_string(id(std::stoll(text)))) : v;
       }
-      default: return v;
+      default:
+        return v;
     }
   }
 

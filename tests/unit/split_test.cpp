@@ -60,8 +60,10 @@ std::vector<Element> keys_of(const Message& m, int v, const Value& body) {
     found.push_back(std::move(x));
   };
   for (const Value& o : body[outer.name].array()) {
-    if (inner == nullptr) add(outer, o, {});
-    else for (const Value& i : o[inner->name].array()) add(*inner, i, o);
+    if (inner == nullptr)
+      add(outer, o, {});
+    else
+      for (const Value& i : o[inner->name].array()) add(*inner, i, o);
   }
   return found;
 }
@@ -131,7 +133,8 @@ TEST_CASE("split: random bodies of every message and version", "[split]") {
       if (!splits(m, v)) continue;
       for (std::uint32_t seed = 1; seed <= 12; ++seed) {
         RandomValue random(seed * 1000 + static_cast<std::uint32_t>(v));
-        const auto body = random.fields(fields_of(m), static_cast<Version>(v), m.flexible.contains(v));
+        const auto body =
+            random.fields(fields_of(m), static_cast<Version>(v), m.flexible.contains(v));
         check_split(m, v, encoded(m, v, body), 1 + static_cast<int>(seed % 5), seed);
       }
     }
@@ -174,8 +177,8 @@ TEST_CASE("split: long, empty and null lists", "[split]") {
         return Struct{{outer->name, std::move(list)}};
       };
       // 127 elements are the last count of one byte, 126 + 1 the first past it.
-      for (const auto& [outers, inners] : {std::pair{0, 0}, {3, 0}, {1, 126}, {1, 127}, {1, 300},
-                                           {126, 1}, {127, 2}}) {
+      for (const auto& [outers, inners] :
+           {std::pair{0, 0}, {3, 0}, {1, 126}, {1, 127}, {1, 300}, {126, 1}, {127, 2}}) {
         check_split(m, v, encoded(m, v, body(outers, inners)), 1 + outers % 2, 9);
       }
       if (outer->nullable.contains(v)) {
@@ -194,14 +197,25 @@ TEST_CASE("split: what is read on the way", "[split]") {
   const auto partition = [](int index) {
     return Struct{{"Partition", index}, {"FetchOffset", 5}, {"PartitionMaxBytes", 1000 + index}};
   };
-  const auto body = encoded(fetch, 11, Struct{
-      {"MaxWaitMs", 500}, {"MaxBytes", 77}, {"SessionId", 3}, {"SessionEpoch", 4}, {"RackId", "r1"},
-      {"Topics", Array{Struct{{"Topic", "a"}, {"Partitions", Array{partition(0), partition(7)}}}}}});
+  const auto body = encoded(
+      fetch, 11,
+      Struct{{"MaxWaitMs", 500},
+             {"MaxBytes", 77},
+             {"SessionId", 3},
+             {"SessionEpoch", 4},
+             {"RackId", "r1"},
+             {"Topics",
+              Array{Struct{{"Topic", "a"}, {"Partitions", Array{partition(0), partition(7)}}}}}});
   Parts p;
   REQUIRE(p.parse(fetch, 11, body) == nullptr);
   const auto number_at = [&](std::uint64_t at) { return load<std::int32_t>(body.data() + at); };
-  const struct { Role role; std::int64_t number; } rows[] = {
-      {Role::max_wait_ms, 500}, {Role::max_bytes, 77}, {Role::session_id, 3}, {Role::session_epoch, 4}};
+  const struct {
+    Role role;
+    std::int64_t number;
+  } rows[] = {{Role::max_wait_ms, 500},
+              {Role::max_bytes, 77},
+              {Role::session_id, 3},
+              {Role::session_epoch, 4}};
   for (const auto& row : rows) {
     CHECK(p.top(row.role).present);
     CHECK(p.top(row.role).number == row.number);
@@ -227,12 +241,18 @@ TEST_CASE("split: what is read on the way", "[split]") {
 TEST_CASE("split: records of a Produce have their size", "[split]") {
   const Message& produce = *request(0);
   const std::vector<std::byte> records(300, std::byte{9});
-  const auto part = [](int index, Value r) { return Struct{{"Index", index}, {"Records", std::move(r)}}; };
+  const auto part = [](int index, Value r) {
+    return Struct{{"Index", index}, {"Records", std::move(r)}};
+  };
   for (int v = produce.valid.first; v <= 12; ++v) {
     INFO("v" << v);
-    const auto body = encoded(produce, v, Struct{
-        {"Acks", -1}, {"TopicData", Array{Struct{{"Name", "t"},
-            {"PartitionData", Array{part(0, records), part(1, nullptr), part(2, Bytes{})}}}}}});
+    const auto body = encoded(
+        produce, v,
+        Struct{
+            {"Acks", -1},
+            {"TopicData", Array{Struct{{"Name", "t"},
+                                       {"PartitionData", Array{part(0, records), part(1, nullptr),
+                                                               part(2, Bytes{})}}}}}});
     Parts p;
     REQUIRE(p.parse(produce, static_cast<Version>(v), body) == nullptr);
     std::vector<std::int64_t> sizes;
@@ -243,9 +263,13 @@ TEST_CASE("split: records of a Produce have their size", "[split]") {
 }
 
 TEST_CASE("split: counts as each encoding writes them", "[split]") {
-  const struct { bool flexible; std::int64_t count; const char* hex; } rows[] = {
-      {false, 0, "00000000"}, {false, 300, "0000012c"}, {false, -1, "ffffffff"},
-      {true, 0, "01"}, {true, 126, "7f"}, {true, 127, "8001"}, {true, -1, "00"},
+  const struct {
+    bool flexible;
+    std::int64_t count;
+    const char* hex;
+  } rows[] = {
+      {false, 0, "00000000"}, {false, 300, "0000012c"}, {false, -1, "ffffffff"}, {true, 0, "01"},
+      {true, 126, "7f"},      {true, 127, "8001"},      {true, -1, "00"},
   };
   for (const auto& row : rows) {
     std::vector<std::byte> out;

@@ -91,8 +91,10 @@ TEST_CASE("table: versions lie in one another") {
     CHECK(within(m.flexible, m.valid));
     CHECK(m.offered.empty() == (m.route == Route::internal));
     constexpr ApiKey produce = 0;  // v0 to v2 are listed and not served: roles.txt
-    if (m.api != produce) CHECK(within(m.offered, m.valid));
-    else CHECK((m.offered.first == 0 && m.valid.first == 3 && m.offered.last == m.valid.last));
+    if (m.api != produce)
+      CHECK(within(m.offered, m.valid));
+    else
+      CHECK((m.offered.first == 0 && m.valid.first == 3 && m.offered.last == m.valid.last));
   }
   for (const Place& p : places()) {
     const Field& f = *p.field;

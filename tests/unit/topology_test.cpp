@@ -25,8 +25,11 @@ Value broker(int id, const char* host = "b", int port = 9092) {
 }
 
 Value part(int index, int leader, int epoch, int error = 0) {
-  return Struct{{"ErrorCode", error}, {"PartitionIndex", index}, {"LeaderId", leader},
-                {"LeaderEpoch", epoch}, {"ReplicaNodes", Array{leader, 2}}};
+  return Struct{{"ErrorCode", error},
+                {"PartitionIndex", index},
+                {"LeaderId", leader},
+                {"LeaderEpoch", epoch},
+                {"ReplicaNodes", Array{leader, 2}}};
 }
 
 // A partition of an answer below v7.
@@ -35,14 +38,18 @@ Value part_without_epoch(int index, int leader) {
 }
 
 Value topic(const char* name, int id, Array partitions, int error = 0) {
-  Struct t{{"ErrorCode", error}, {"Name", name}, {"IsInternal", false},
+  Struct t{{"ErrorCode", error},
+           {"Name", name},
+           {"IsInternal", false},
            {"Partitions", std::move(partitions)}};
   if (id >= 0) t.set("TopicId", uuid(id));  // below v10 there is none
   return t;
 }
 
 Value metadata(Array topics, Array brokers = {broker(1), broker(2)}, int controller = 1) {
-  return Struct{{"Brokers", std::move(brokers)}, {"ClusterId", "c"}, {"ControllerId", controller},
+  return Struct{{"Brokers", std::move(brokers)},
+                {"ClusterId", "c"},
+                {"ControllerId", controller},
                 {"Topics", std::move(topics)}};
 }
 
@@ -55,8 +62,11 @@ TEST_CASE("an answer of every version is understood", "[topology]") {
   const Value sent = Struct{
       {"Brokers", Array{Struct{{"NodeId", 1}, {"Host", "one"}, {"Port", 9092}, {"Rack", "r"}},
                         Struct{{"NodeId", 2}, {"Host", "two"}, {"Port", 9093}, {"Rack", nullptr}}}},
-      {"ClusterId", "cluster"}, {"ControllerId", 2},
-      {"Topics", Array{Struct{{"Name", "t"}, {"TopicId", uuid(7)}, {"IsInternal", true},
+      {"ClusterId", "cluster"},
+      {"ControllerId", 2},
+      {"Topics", Array{Struct{{"Name", "t"},
+                              {"TopicId", uuid(7)},
+                              {"IsInternal", true},
                               {"Partitions", Array{part(1, 2, 5), part(0, 1, 4)}}}}}};
   for (int v = message.valid.first; v <= message.valid.last; ++v) {
     INFO("v" << v);
@@ -145,7 +155,12 @@ TEST_CASE("a topic created again keeps nothing of the former one", "[topology]")
 }
 
 TEST_CASE("what an error says about a topic that is known", "[topology]") {
-  struct Row { const char* why; Value now; bool all_topics; bool there; };
+  struct Row {
+    const char* why;
+    Value now;
+    bool all_topics;
+    bool there;
+  };
   const auto by_id = [](int id, int error) {  // v12+: asked for by id, no name to tell
     return Struct{{"ErrorCode", error}, {"Name", nullptr}, {"TopicId", uuid(id)}};
   };
@@ -203,9 +218,9 @@ TEST_CASE("partition counts grow and never shrink", "[topology]") {
 
 TEST_CASE("indexes of a broken broker allocate nothing", "[topology]") {
   Topology t;
-  t.take_metadata(metadata({topic("t", 7, {part(2147483647, 1, 0), part(-1, 1, 0), part(1, 2, 1),
-                                           part(1, 1, 0), part(4, 1, 0),
-                                           part(6, 1, 0)})}),
+  t.take_metadata(metadata({topic("t", 7,
+                                  {part(2147483647, 1, 0), part(-1, 1, 0), part(1, 2, 1),
+                                   part(1, 1, 0), part(4, 1, 0), part(6, 1, 0)})}),
                   all);
   REQUIRE(t.topic("t")->partitions.size() == 6);  // as many as were sent
   CHECK(t.partition("t", 0)->leader == none);
@@ -253,12 +268,16 @@ TEST_CASE("coordinators: none, and not without end", "[topology]") {
 }
 
 TEST_CASE("the controller: told, none, or gone", "[topology]") {
-  struct Row { Value now; std::optional<NativeNodeId> after; bool changed; };
+  struct Row {
+    Value now;
+    std::optional<NativeNodeId> after;
+    bool changed;
+  };
   const Row rows[] = {
       {metadata({}, {broker(1), broker(2)}, 2), node(2), true},
       {metadata({}, {broker(1), broker(2)}, 1), node(1), false},
       {metadata({}, {broker(1), broker(2)}, -1), std::nullopt, true},
-      {metadata({}, {broker(2)}, 1), std::nullopt, true},           // cannot be reached
+      {metadata({}, {broker(2)}, 1), std::nullopt, true},                  // cannot be reached
       {Struct{{"Brokers", Array{broker(1), broker(2)}}}, node(1), false},  // v0 does not say
   };
   for (const auto& row : rows) {
@@ -270,7 +289,10 @@ TEST_CASE("the controller: told, none, or gone", "[topology]") {
 }
 
 TEST_CASE("answers that say nothing about the cluster", "[topology]") {
-  struct Row { const char* why; Value now; };
+  struct Row {
+    const char* why;
+    Value now;
+  };
   Struct rebootstrap = metadata({}).fields();
   rebootstrap.set("ErrorCode", 129);
   Struct other = metadata({topic("t", 7, {part(0, 2, 99)})}).fields();

@@ -32,12 +32,18 @@ Value plausible(std::span<const Field> fields, const Value& body, wire::RandomVa
     if (v.null()) return v;
     if (f.type == wire::Type::structure) return plausible(fields_of(f), v, random);
     switch (f.role) {
-      case Role::node_id: return random.below(12) - 1;
-      case Role::host: return native_host;
-      case Role::port: return 9092 + random.below(3);
-      case Role::resource_type: return 1 << random.below(4);
-      case Role::resource_name: return std::to_string(random.below(12) - 1);
-      default: return v;
+      case Role::node_id:
+        return random.below(12) - 1;
+      case Role::host:
+        return native_host;
+      case Role::port:
+        return 9092 + random.below(3);
+      case Role::resource_type:
+        return 1 << random.below(4);
+      case Role::resource_name:
+        return std::to_string(random.below(12) - 1);
+      default:
+        return v;
     }
   };
   for (const Field& f : fields) {
@@ -87,7 +93,8 @@ Buffer translated(const Case& c, wire::Edits& edits) {
   FakeNaming naming;
   Noticed noticed;
   edits.clear();
-  const char* why = translate(c.m, static_cast<wire::Version>(c.v), c.body, c.from, naming, edits, noticed);
+  const char* why =
+      translate(c.m, static_cast<wire::Version>(c.v), c.body, c.from, naming, edits, noticed);
   REQUIRE(std::string(why != nullptr ? why : "") == "");
   Buffer out;
   edits.append_to(out, c.body);
@@ -126,11 +133,13 @@ bool needs_whole(std::span<const Field> fields, int v) {
 
 }  // namespace
 
-TEST_CASE("translate: every answer is shown as the model says, and nothing else changes", "[translate]") {
+TEST_CASE("translate: every answer is shown as the model says, and nothing else changes",
+          "[translate]") {
   wire::Edits edits;
   each_answer([&](const Case& c) {
     FakeNaming naming;
-    const Value expected = shown_tree::Model(c.v, c.from, naming).shown(fields_of(c.m), decoded(c.m, c.v, c.body));
+    const Value expected =
+        shown_tree::Model(c.v, c.from, naming).shown(fields_of(c.m), decoded(c.m, c.v, c.body));
     const Buffer out = translated(c, edits);
     if (!(decoded(c.m, c.v, out) == expected)) FAIL_CHECK("another tree");
     if (messages::text(out).find(native_host) != std::string::npos) FAIL_CHECK("a native host");
@@ -162,7 +171,8 @@ TEST_CASE("translate: what streams is the same as what is held whole", "[transla
     for (const Value& e : tree[endpoints->name].array()) {
       for (const Field& f : fields_of(*endpoints)) {
         const auto text = e[f.name].text();
-        if (f.role == Role::host && text.size() > 2 && messages::text(out).find(text) != std::string::npos) {
+        if (f.role == Role::host && text.size() > 2 &&
+            messages::text(out).find(text) != std::string::npos) {
           FAIL_CHECK("a native host");
         }
       }
@@ -187,13 +197,15 @@ TEST_CASE("translate: prefixes of an answer are refused, never half translated",
       wire::Edits edits;
       Noticed noticed;
       const auto cut = wire::Bytes(g.body).first(size);
-      CHECK(translate(*g.message, g.versions.last, cut, Cluster::new_cluster, naming, edits, noticed) != nullptr);
+      CHECK(translate(*g.message, g.versions.last, cut, Cluster::new_cluster, naming, edits,
+                      noticed) != nullptr);
       Buffer bytes(cut.begin(), cut.end());
       StreamTranslator shorter(*g.message, g.versions.last, size, Cluster::new_cluster, naming);
       shorter.take(bytes);
       CHECK(shorter.error() != nullptr);
       CHECK_FALSE(shorter.done());
-      StreamTranslator waits(*g.message, g.versions.last, g.body.size(), Cluster::new_cluster, naming);
+      StreamTranslator waits(*g.message, g.versions.last, g.body.size(), Cluster::new_cluster,
+                             naming);
       waits.take(std::span(bytes).first(0));
       CHECK_FALSE(waits.done());
       CHECK(waits.error() == nullptr);
@@ -202,19 +214,27 @@ TEST_CASE("translate: prefixes of an answer are refused, never half translated",
 }
 
 TEST_CASE("translate: errors that say ours is stale", "[translate]") {
-  const struct { int code; bool leader, coordinator, controller; } rows[] = {
-      {0, false, false, false}, {3, true, false, false},  {5, true, false, false},
-      {6, true, false, false},  {14, false, false, false}, {15, false, true, false},
-      {16, false, true, false}, {41, false, false, true},  {72, true, false, false},
-      {74, true, false, false}, {76, false, false, false}, {100, true, false, false},
-      {103, true, false, false}};
+  const struct {
+    int code;
+    bool leader, coordinator, controller;
+  } rows[] = {{0, false, false, false}, {3, true, false, false},   {5, true, false, false},
+              {6, true, false, false},  {14, false, false, false}, {15, false, true, false},
+              {16, false, true, false}, {41, false, false, true},  {72, true, false, false},
+              {74, true, false, false}, {76, false, false, false}, {100, true, false, false},
+              {103, true, false, false}};
   const wire::Message& m = *wire::response(1);
   for (const auto& row : rows) {
     INFO("error " << row.code);
-    const auto body = encoded(m, 11, wire::Struct{
-        {"SessionId", 33},
-        {"Responses", wire::Array{wire::Struct{{"Topic", "t"}, {"Partitions", wire::Array{
-            wire::Struct{{"PartitionIndex", 1}, {"ErrorCode", row.code}, {"PreferredReadReplica", 3}}}}}}}});
+    const auto body = encoded(
+        m, 11,
+        wire::Struct{
+            {"SessionId", 33},
+            {"Responses",
+             wire::Array{wire::Struct{
+                 {"Topic", "t"},
+                 {"Partitions", wire::Array{wire::Struct{{"PartitionIndex", 1},
+                                                         {"ErrorCode", row.code},
+                                                         {"PreferredReadReplica", 3}}}}}}}});
     FakeNaming naming;
     wire::Edits edits;
     Noticed whole, stream;
@@ -233,9 +253,13 @@ TEST_CASE("translate: requests to new get new's own ids", "[translate]") {
   const auto resource = [](int type, const char* name) {
     return wire::Struct{{"ResourceType", type}, {"ResourceName", name}};
   };
-  const struct { int type; const char *shown, *native; } rows[] = {
-      {4, "268435461", "5"}, {8, "268435456", "0"}, {4, "5", "5"}, {2, "268435461", "268435461"},
-      {4, "", ""},           {4, "268435461x", "268435461x"}, {4, "-1", "-1"}};
+  const struct {
+    int type;
+    const char *shown, *native;
+  } rows[] = {{4, "268435461", "5"}, {8, "268435456", "0"},
+              {4, "5", "5"},         {2, "268435461", "268435461"},
+              {4, "", ""},           {4, "268435461x", "268435461x"},
+              {4, "-1", "-1"}};
   const wire::Message& m = *wire::request(32);
   for (int v = m.valid.first; v <= m.valid.last; ++v) {
     for (const auto& row : rows) {

@@ -68,10 +68,12 @@ TEST_CASE("a tagged field is written only where it differs from its default", "[
   // ErrorCode, ApiKeys, ThrottleTimeMs, no tags.
   const auto plain = raw({0, 0, 1, 0, 0, 0, 0, 0});
   CHECK(encoded(m, 3, Struct{}) == plain);
-  CHECK(encoded(m, 3, Struct{{"FinalizedFeaturesEpoch", -1}, {"SupportedFeatures", Array{}},
-                             {"ZkMigrationReady", false}}) == plain);
-  const auto epoch = encoded(m, 3, Struct{{"ZkMigrationReady", true},
-                                          {"FinalizedFeaturesEpoch", std::int64_t{5}}});
+  CHECK(encoded(m, 3,
+                Struct{{"FinalizedFeaturesEpoch", -1},
+                       {"SupportedFeatures", Array{}},
+                       {"ZkMigrationReady", false}}) == plain);
+  const auto epoch = encoded(
+      m, 3, Struct{{"ZkMigrationReady", true}, {"FinalizedFeaturesEpoch", std::int64_t{5}}});
   CHECK(epoch == raw({0, 0, 1, 0, 0, 0, 0, 2, 1, 8, 0, 0, 0, 0, 0, 0, 0, 5, 3, 1, 1}));
   SECTION("and has its default when it was not sent") {
     CHECK(decoded(m, 3, plain)["FinalizedFeaturesEpoch"].number() == -1);
@@ -82,8 +84,11 @@ TEST_CASE("a tagged field is written only where it differs from its default", "[
 TEST_CASE("a tagged struct is its default when all its fields are", "[value]") {
   const Message& m = *response(produce);
   const auto answer = [](Value leader) {
-    return Struct{{"Responses", Array{Struct{{"Name", "t"}, {"PartitionResponses",
-        Array{Struct{{"Index", 1}, {"CurrentLeader", std::move(leader)}}}}}}}};
+    return Struct{
+        {"Responses",
+         Array{Struct{{"Name", "t"},
+                      {"PartitionResponses",
+                       Array{Struct{{"Index", 1}, {"CurrentLeader", std::move(leader)}}}}}}}};
   };
   const auto plain = encoded(m, 10, answer(Struct{}));
   CHECK(encoded(m, 10, answer(Struct{{"LeaderId", -1}})) == plain);
@@ -132,7 +137,12 @@ TEST_CASE("views outlive the values they came from, as long as the tree lives", 
 }
 
 TEST_CASE("what does not fit is refused and named, the output left as it was", "[value]") {
-  struct Case { ApiKey api; int version; Value body; const char* field; };
+  struct Case {
+    ApiKey api;
+    int version;
+    Value body;
+    const char* field;
+  };
   const Case cases[] = {
       {metadata, 0, Struct{{"Topics", nullptr}}, "Topics"},
       {metadata, 1, Struct{{"Topic", Array{}}}, nullptr},

@@ -12,7 +12,9 @@ namespace {
 constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3, leader_and_isr = 4, api_versions = 18,
                        consumer_heartbeat = 68, telemetry = 71, push = 72, later_than_us = 120;
 
-struct Range { int api, first, last; };
+struct Range {
+  int api, first, last;
+};
 
 wire::Value answer(const std::vector<Range>& ranges, int error = 0) {
   wire::Array apis;
@@ -33,11 +35,11 @@ void check_range(const ApiRanges& r, wire::ApiKey api, int first, int last) {
 }
 
 // What 2.8.2 and 4.3.1 say (probes P8), some of it.
-const std::vector<Range> kafka_2_8 = {{0, 0, 9}, {1, 0, 12}, {2, 0, 6}, {3, 0, 11}, {4, 0, 5},
-                                      {8, 0, 8}, {9, 0, 7}, {10, 0, 3}, {11, 0, 7}, {18, 0, 3}};
-const std::vector<Range> kafka_4_3 = {{0, 0, 13}, {1, 4, 18}, {2, 1, 11}, {3, 0, 13}, {8, 2, 10},
-                                      {9, 1, 10}, {10, 0, 6}, {11, 0, 9}, {18, 0, 4}, {68, 0, 1},
-                                      {71, 0, 0}, {72, 0, 0}};
+const std::vector<Range> kafka_2_8 = {{0, 0, 9}, {1, 0, 12}, {2, 0, 6},  {3, 0, 11}, {4, 0, 5},
+                                      {8, 0, 8}, {9, 0, 7},  {10, 0, 3}, {11, 0, 7}, {18, 0, 3}};
+const std::vector<Range> kafka_4_3 = {{0, 0, 13}, {1, 4, 18}, {2, 1, 11}, {3, 0, 13},
+                                      {8, 2, 10}, {9, 1, 10}, {10, 0, 6}, {11, 0, 9},
+                                      {18, 0, 4}, {68, 0, 1}, {71, 0, 0}, {72, 0, 0}};
 
 }  // namespace
 
@@ -64,9 +66,9 @@ TEST_CASE("only old is known: old as the table has it", "[versions]") {
   CHECK(v.offered().of(metadata).empty());
   CHECK(v.take(old_node(0), answer({{3, 0, 11}, {4, 0, 5}, {68, 0, 1}, {120, 0, 3}})));
   check_range(v.offered(), metadata, 0, 11);
-  check_range(v.offered(), consumer_heartbeat, 0, 1);     // C12: applications may be using it
-  CHECK(v.offered().of(leader_and_isr).empty());          // broker to broker
-  CHECK(v.offered().of(later_than_us).empty());           // not in our table: cannot be translated
+  check_range(v.offered(), consumer_heartbeat, 0, 1);  // C12: applications may be using it
+  CHECK(v.offered().of(leader_and_isr).empty());       // broker to broker
+  CHECK(v.offered().of(later_than_us).empty());        // not in our table: cannot be translated
 }
 
 TEST_CASE("a cap of the table holds", "[versions]") {
@@ -85,7 +87,9 @@ TEST_CASE("ApiVersions is ours whatever brokers speak", "[versions]") {
 }
 
 TEST_CASE("telemetry only if both have it", "[versions]") {
-  struct Row { bool in_old, in_new; };
+  struct Row {
+    bool in_old, in_new;
+  };
   for (const auto& row : {Row{false, true}, Row{true, false}, Row{true, true}}) {
     Versions v;
     const auto with = answer({{3, 0, 12}, {71, 0, 0}, {72, 0, 0}}), without = answer({{3, 0, 12}});
@@ -136,7 +140,7 @@ TEST_CASE("a cluster that is gone for now still counts", "[versions]") {
   v.remove(new_node(1));
   check_range(v.offered(), metadata, 1, 10);
   CHECK(v.offered().of(fetch).empty());
-  v.remove(new_node(1));  // twice: nothing
+  v.remove(new_node(1));                                         // twice: nothing
   CHECK(v.take(new_node(7), answer({{3, 0, 12}, {1, 4, 11}})));  // back, upgraded
   check_range(v.offered(), metadata, 0, 12);
   check_range(v.offered(), fetch, 4, 11);
@@ -162,11 +166,11 @@ TEST_CASE("our own requests: the broker's range, the table's, the cap", "[versio
   CHECK(v.own(old_node(0), metadata, no_cap) == 5);
   CHECK(v.own(old_node(0), metadata, 4) == 4);
   CHECK(v.own(old_node(0), fetch, no_cap) == wire::request(fetch)->valid.last);
-  CHECK_FALSE(v.own(old_node(0), fetch, 3).has_value());              // table begins at 4
-  CHECK_FALSE(v.own(old_node(0), produce, no_cap).has_value());       // listed, cannot be laid out
-  CHECK_FALSE(v.own(old_node(0), 2, no_cap).has_value());             // not served
-  CHECK_FALSE(v.own(old_node(0), later_than_us, no_cap).has_value()); // not in the table
-  CHECK_FALSE(v.own(old_node(1), metadata, no_cap).has_value());      // never answered
+  CHECK_FALSE(v.own(old_node(0), fetch, 3).has_value());               // table begins at 4
+  CHECK_FALSE(v.own(old_node(0), produce, no_cap).has_value());        // listed, cannot be laid out
+  CHECK_FALSE(v.own(old_node(0), 2, no_cap).has_value());              // not served
+  CHECK_FALSE(v.own(old_node(0), later_than_us, no_cap).has_value());  // not in the table
+  CHECK_FALSE(v.own(old_node(1), metadata, no_cap).has_value());       // never answered
   CHECK_FALSE(v.own(new_node(0), metadata, no_cap).has_value());
 }
 

@@ -108,12 +108,21 @@ TEST_CASE("views: the error shape") {
 }
 
 TEST_CASE("routes: every path and method") {
-  struct Case { const char *method, *target; bool socket; unsigned status; const char* code; };
+  struct Case {
+    const char *method, *target;
+    bool socket;
+    unsigned status;
+    const char* code;
+  };
   const std::vector<Case> cases = {
-      {"GET", "/status", true, 200, ""},        {"GET", "/status?x=1", false, 200, ""},
-      {"HEAD", "/status", false, 200, ""},      {"GET", "/topics", false, 200, ""},
-      {"GET", "/groups", true, 200, ""},        {"GET", "/clients", false, 200, ""},
-      {"GET", "/livez", false, 200, ""},        {"GET", "/readyz", false, 200, ""},
+      {"GET", "/status", true, 200, ""},
+      {"GET", "/status?x=1", false, 200, ""},
+      {"HEAD", "/status", false, 200, ""},
+      {"GET", "/topics", false, 200, ""},
+      {"GET", "/groups", true, 200, ""},
+      {"GET", "/clients", false, 200, ""},
+      {"GET", "/livez", false, 200, ""},
+      {"GET", "/readyz", false, 200, ""},
       {"GET", "/lag", true, 501, "not_implemented"},
       {"GET", "/verify", false, 501, "not_implemented"},
       {"GET", "/events", false, 501, "not_implemented"},
@@ -138,9 +147,10 @@ TEST_CASE("routes: every path and method") {
     } else {
       CHECK(!body.as_object().contains("error"));
     }
-    if (a.status == 405) CHECK(a.allow == (!c.socket && c.target[1] == 'm'   ? ""
-                                           : std::string(c.target) == "/move" ? "POST"
-                                                                              : "GET, HEAD"));
+    if (a.status == 405)
+      CHECK(a.allow == (!c.socket && c.target[1] == 'm'    ? ""
+                        : std::string(c.target) == "/move" ? "POST"
+                                                           : "GET, HEAD"));
   }
   CHECK(answer({"GET", "/metrics", false}, sources(sample())).body == "shunt_up 1\n");
   CHECK(answer({"GET", "/", false}, sources(sample())).body.starts_with("<!doctype html>"));
@@ -167,7 +177,8 @@ TEST_CASE("routes: readyz says why not, before readiness and in drain") {
 TEST_CASE("tables: aligned, and a client's name cannot steer the terminal") {
   Table t({"A", "LONG"});
   t.row({"ü€", "x"});
-  t.row({"1", cell(json::value("\x1b[31mred\xC2\x9B" "2J\n"))});
+  t.row({"1", cell(json::value("\x1b[31mred\xC2\x9B"
+                               "2J\n"))});
   CHECK(t.text(false) == "A   LONG\nü€  x\n1   ?[31mred?2J?\n");
   CHECK(t.text(true).starts_with("\033[1mA   LONG\033[0m\n"));
   CHECK(cell(json::value(nullptr)) == "-");
