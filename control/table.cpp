@@ -25,10 +25,12 @@ std::string safe(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
     // C1 controls are 0xC2 0x80..0x9F in UTF-8, and some terminals obey them.
-    const bool c1 = c == 0xC2 && i + 1 < text.size() &&
-                    static_cast<unsigned char>(text[i + 1]) < 0xA0;
-    if (c < 0x20 || c == 0x7F || c1) out += '?';
-    else out += text[i];
+    const bool c1 =
+        c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (c < 0x20 || c == 0x7F || c1)
+      out += '?';
+    else
+      out += text[i];
     if (c1) ++i;
   }
   return out;
