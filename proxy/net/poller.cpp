@@ -162,7 +162,7 @@ void Poller::refreshed(const std::string& error, const Value& body) {
   auto& topology = world_.topology(cluster_);
   const bool first = !topology.known();
   topology.take_metadata(body, true);
-  if (const auto why = refuse(); !why.empty()) {
+  if (const auto why = refuse(body); !why.empty()) {
     stopped_ = true;
     return fatal_(why);
   }
@@ -187,7 +187,7 @@ void Poller::refreshed(const std::string& error, const Value& body) {
 }
 
 // Why this cluster cannot be worked with; empty when it can.
-std::string Poller::refuse() const {
+std::string Poller::refuse(const Value& body) const {
   const auto& topology = world_.topology(cluster_);
   const auto& id = topology.cluster_id();
   const std::string where = "clusters." + std::string(route::name(cluster_));
@@ -201,6 +201,11 @@ std::string Poller::refuse() const {
     return where + ": is the same cluster as the other one (" + id +
            "); give the two clusters' own addresses";
   }
+  for (const auto& broker : body["Brokers"].array()) {
+    if (broker["NodeId"].number() <= route::native_node_max) continue;
+    return where + ": broker id " + std::to_string(broker["NodeId"].number()) +
+           " is above 2^28 - 1 and cannot be shown; clients derive ids from it up to 2^31";
+  }
   if (!world_.settings.plain) return {};
   for (const auto& [node, broker] : topology.brokers()) {
     if (loopback(broker.at.host) && broker.at.port == world_.settings.plain->port) {
@@ -208,10 +213,6 @@ std::string Poller::refuse() const {
              " advertises " + broker.at.host + ":" + std::to_string(broker.at.port) +
              ", which is Shunt's own address; change the broker's advertised.listeners or "
              "listen.plain";
-    }
-    if (static_cast<std::int32_t>(node) > route::native_node_max) {
-      return where + ": broker id " + std::to_string(static_cast<std::int32_t>(node)) +
-             " is above 2^28 - 1; such ids cannot be shown";
     }
   }
   return {};

@@ -49,7 +49,7 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   void follow_brokers();
   void ask_versions(route::NativeNodeId id, wire::Version version);
   void versions_told(route::NativeNodeId id, const wire::Value& body);
-  std::string refuse() const;
+  std::string refuse(const wire::Value& body) const;
   std::shared_ptr<BrokerClient> any_client(route::NativeNodeId& id);
   void poll_groups();
   void list_groups(route::NativeNodeId id);

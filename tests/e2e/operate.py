@@ -70,6 +70,29 @@ def move_leaders(cluster, internal=False):
     return len(wanted)
 
 
+def elect_preferred(cluster):
+    """Gives every partition back to its preferred leader: after a broker's death the survivors lead everything."""
+    wanted = {
+        (t["topic"], p["partition"]): p["replicas"][0]["id"]
+        for t in cluster.topology()["topics"]
+        for p in t["partitions"]
+    }
+    by_topic = {}
+    for topic, partition in wanted:
+        by_topic.setdefault(topic, []).append(partition)
+    with _admin(cluster) as admin:
+        admin.elect_leaders(0, by_topic, raise_errors=False)
+
+    def led():
+        return all(
+            p["leader"] == wanted.get((t["topic"], p["partition"]), p["leader"])
+            for t in cluster.topology()["topics"]
+            for p in t["partitions"]
+        )
+
+    wait_for(f"preferred leaders of {cluster.name}", led)
+
+
 def bounce_broker(cluster, node, while_down=lambda: None):
     """SIGKILL; waits until the others lead everything; `while_down`; starts it again and waits for it to be in sync."""
     cluster.kill_node(node)

@@ -146,8 +146,10 @@ class Storm:
             client.stop()
 
     def judge(self, scenario, since, until, good):
+        killed = [(a, b) for what, a, b in self.marks if what == "proxy killed"]
         for kind in MEMBERS:
-            proxied, direct = (judge([self.clients[kind, side]], since, until) for side in SIDES)
+            proxied = judge([self.clients[kind, "proxied"]], since, until, killed)
+            direct = judge([self.clients[kind, "direct"]], since, until)
             self.report.compare(
                 scenario, self.pair.name, kind, proxied, direct, good(proxied, direct)
             )
