@@ -48,49 +48,46 @@ def move_leaders(cluster, internal=False):
         place: [r["id"] for r in p["replicas"] if r["id"] != p["leader"]] + [p["leader"]]
         for place, p in before.items()
     }
-    by_topic = {}
-    for topic, partition in wanted:
-        by_topic.setdefault(topic, []).append(partition)
     with _admin(cluster) as admin:
         admin.alter_partition_reassignments(
             {kafka.TopicPartition(*place): replicas for place, replicas in wanted.items()}
         )
         wait_for("reassignment", lambda: not admin.list_partition_reassignments())
-        admin.elect_leaders(0, by_topic, raise_errors=False)
+    _elect(cluster, {place: replicas[0] for place, replicas in wanted.items()})
+    return len(wanted)
 
-    def moved():
+
+def _elect(cluster, wanted):
+    """Makes each partition's preferred replica its leader; asks again while one of them is not in sync yet."""
+    by_topic = {}
+    for topic, partition in wanted:
+        by_topic.setdefault(topic, []).append(partition)
+
+    def led():
         now = {
             (t["topic"], p["partition"]): p["leader"]
-            for t in cluster.topology()["topics"]
+            for t in (cluster.topology() or {"topics": []})["topics"]
             for p in t["partitions"]
         }
-        return all(now[place] == replicas[0] for place, replicas in wanted.items())
+        if all(now.get(place) == leader for place, leader in wanted.items()):
+            return True
+        admin.elect_leaders(0, by_topic, raise_errors=False)
+        return False
 
-    wait_for(f"{len(wanted)} leaders of {cluster.name} moved", moved)
-    return len(wanted)
+    with _admin(cluster) as admin:
+        wait_for(f"{len(wanted)} leaders of {cluster.name} where they are wanted", led, every=0.5)
 
 
 def elect_preferred(cluster):
     """Gives every partition back to its preferred leader: after a broker's death the survivors lead everything."""
-    wanted = {
-        (t["topic"], p["partition"]): p["replicas"][0]["id"]
-        for t in cluster.topology()["topics"]
-        for p in t["partitions"]
-    }
-    by_topic = {}
-    for topic, partition in wanted:
-        by_topic.setdefault(topic, []).append(partition)
-    with _admin(cluster) as admin:
-        admin.elect_leaders(0, by_topic, raise_errors=False)
-
-    def led():
-        return all(
-            p["leader"] == wanted.get((t["topic"], p["partition"]), p["leader"])
+    _elect(
+        cluster,
+        {
+            (t["topic"], p["partition"]): p["replicas"][0]["id"]
             for t in cluster.topology()["topics"]
             for p in t["partitions"]
-        )
-
-    wait_for(f"preferred leaders of {cluster.name}", led)
+        },
+    )
 
 
 def bounce_broker(cluster, node, while_down=lambda: None):
