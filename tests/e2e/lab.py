@@ -19,6 +19,7 @@ class Pair:
         self.folder, self.old, self.new = folder / f"pair-{old.version}", old, new
         self.shunt = Shunt(self.folder / "shunt", old.bootstrap, new.bootstrap, port, http)
         self.clients = []
+        self.everything = False  # also what only --all does
 
     def client(self, kind, side, name, **options):
         """Starts a client program; `name` is unique within the pair."""

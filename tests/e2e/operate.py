@@ -78,16 +78,25 @@ def _elect(cluster, wanted):
         wait_for(f"{len(wanted)} leaders of {cluster.name} where they are wanted", led, every=0.5)
 
 
-def elect_preferred(cluster):
-    """Gives every partition back to its preferred leader: after a broker's death the survivors lead everything."""
-    _elect(
-        cluster,
-        {
-            (t["topic"], p["partition"]): p["replicas"][0]["id"]
-            for t in cluster.topology()["topics"]
-            for p in t["partitions"]
-        },
-    )
+def spread_leaders(cluster):
+    """Leaders of even partitions on the first broker, of odd ones on the others, internal topics too: so that groups have
+    different coordinators whatever happened to the cluster before."""
+    topology = cluster.topology()
+    places = {
+        (t["topic"], p["partition"]): sorted(r["id"] for r in p["replicas"])
+        for t in topology["topics"]
+        for p in t["partitions"]
+    }
+    wanted = {
+        (topic, partition): ids[partition % len(ids) :] + ids[: partition % len(ids)]
+        for (topic, partition), ids in places.items()
+    }
+    with _admin(cluster) as admin:
+        admin.alter_partition_reassignments(
+            {kafka.TopicPartition(*place): replicas for place, replicas in wanted.items()}
+        )
+        wait_for("reassignment", lambda: not admin.list_partition_reassignments())
+    _elect(cluster, {place: replicas[0] for place, replicas in wanted.items()})
 
 
 def bounce_broker(cluster, node, while_down=lambda: None):

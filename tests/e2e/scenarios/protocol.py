@@ -8,7 +8,7 @@ import protocol_leaders
 import protocol_life
 import protocol_odd
 import protocol_versions
-from operate import create_topics, elect_preferred
+from operate import create_topics, spread_leaders
 from wire.bench import Bench, Leaks, differences
 from wire.connection import Connection
 
@@ -25,7 +25,7 @@ PARTS = [
 
 
 def prepare(pair):
-    elect_preferred(pair.old)  # groups with different coordinators are wanted
+    spread_leaders(pair.old)  # groups with different coordinators are wanted
     create_topics(pair.old, ["wire-a", "wire-b"], 6)
     protocol_flow.prepare(pair.old)
 

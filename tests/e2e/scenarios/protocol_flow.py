@@ -203,15 +203,15 @@ def half_closed(bench):
                         want = [b"first"] * (mixed and i == 0) + text[i :: len(mine)]
                         got = log.values(p, starts[p], len(want), 6)
                         lost += len(want) - len(got)
-                        if got != want and side != "direct":
+                        # A close with an answer unread is a reset: the kernel drops what the
+                        # other side has not read yet, a broker's as ours. Not asserted, told.
+                        reset = way == "closed" and mixed
+                        if got != want and side != "direct" and not reset:
                             problems.append(
                                 f"{side} {way} {size} bytes {'after acks=1' if mixed else ''} partition {p}: {len(got)} of {len(want)} arrived"
                             )
-                    seen += (
-                        [f"direct {way} {size}{' mixed' if mixed else ''}: {lost} lost"]
-                        if side == "direct" and lost
-                        else []
-                    )
+                    if lost:
+                        seen.append(f"{side} {way} {size}{' mixed' if mixed else ''}: {lost} lost")
     bench.check(
         "half-closed",
         problems,
