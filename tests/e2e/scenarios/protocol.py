@@ -9,6 +9,7 @@ import protocol_life
 import protocol_odd
 import protocol_versions
 from operate import create_topics, spread_leaders
+from wait import wait_for
 from wire.bench import Bench, Leaks, differences
 from wire.connection import Connection
 
@@ -24,8 +25,18 @@ PARTS = [
 ]
 
 
+def has_producer_ids(port):
+    direct = Connection("127.0.0.1", port)
+    body = {"TransactionalId": None, "TransactionTimeoutMs": 60000}
+    answer = direct.call("InitProducerId", 1, body)
+    direct.close()
+    return answer["ErrorCode"] == 0
+
+
 def prepare(pair):
     spread_leaders(pair.old)  # groups with different coordinators are wanted
+    for port in pair.old.ports:  # a broker without ids to give answers 14 until it has a block
+        wait_for(f"producer ids at {port}", lambda port=port: has_producer_ids(port))
     create_topics(pair.old, ["wire-a", "wire-b"], 6)
     protocol_flow.prepare(pair.old)
 
