@@ -117,7 +117,6 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
     link.paused = true;  // its turn comes: until then the broker's bytes stay with the broker
     return std::nullopt;
   }
-  e.streaming = true;
   e.cluster = cluster;
   link.inbound = Inbound::stream;
   link.translator = std::make_unique<route::StreamTranslator>(*e.answer, e.version, content - head,

@@ -27,7 +27,6 @@ struct Exchange {
   bool complete = true;  // false: more parts may still be added (a streamed Produce)
 
   bool ready = false;
-  bool streaming = false;        // its bytes are passing to the client right now
   std::vector<std::byte> frame;  // the whole answer, when ready
 
   // What the answer is read for.
