@@ -42,11 +42,6 @@ struct ListenTls {
   bool on() const { return address && (!certificate.empty() || !mint_ca.empty()); }
 };
 
-struct Move {
-  std::chrono::milliseconds hold_limit = std::chrono::seconds(2);  // covers S2..S5
-  std::size_t partitions_at_once = 256;
-  std::chrono::milliseconds unclear = std::chrono::seconds(30);
-};
 constexpr std::chrono::milliseconds hold_limit_max = std::chrono::seconds(9);  // kafka-go: 10 s
 
 struct Config {
@@ -57,7 +52,6 @@ struct Config {
   std::string socket, group;  // group empty: none
   std::optional<route::Endpoint> http = route::Endpoint{"127.0.0.1", 9644};
   std::string journal;
-  Move move;
   observe::log::Level level = observe::log::Level::info;
   observe::log::Format format = observe::log::Format::text;
 };

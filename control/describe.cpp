@@ -84,9 +84,9 @@ std::string describe(const Config& c) {
   out += "control: { socket: " + scalar(c.socket) + ", group: " + scalar(c.group) +
          ", http: " + address(c.http) + " }\n";
   out += "journal: " + scalar(c.journal) + '\n';
-  out += "move: { hold_limit: " + duration_text(c.move.hold_limit) +
-         ", partitions_at_once: " + std::to_string(c.move.partitions_at_once) +
-         ", unclear: " + duration_text(c.move.unclear) + " }\n";
+  out += "move: { hold_limit: " + duration_text(c.net.move.hold_limit) +
+         ", partitions_at_once: " + std::to_string(c.net.move.partitions_at_once) +
+         ", unclear: " + duration_text(c.net.move.unclear) + " }\n";
   out += limits(c.net.limits);
   out += "log: { level: " + word(level_words(), c.level) +
          ", format: " + word(format_words(), c.format) + " }\n";

@@ -45,6 +45,7 @@ class Journal final : public net::Memory {
   void remember(const route::IdentityRecord& record) override;
   void remember_versions(route::Cluster c, const route::ApiRanges& ranges) override;
   void remember_cluster_id(route::Cluster c, const std::string& id) override;
+  bool keep(const splice::Record& record, bool durable) override;
 
   // Writes what could not be written before, and begins a new file when it is time. Call it every
   // second or so.

@@ -118,9 +118,9 @@ void read_schema(Document& doc, const YAML::Node& root, const std::string& base,
   s.path("journal", c.journal, base);
 
   const Section move = s.section("move", {"hold_limit", "partitions_at_once", "unclear"});
-  move.duration("hold_limit", c.move.hold_limit, 10ms, hold_limit_max);
-  move.integer("partitions_at_once", c.move.partitions_at_once, 1, 100'000);
-  move.duration("unclear", c.move.unclear, 1s, 1h);
+  move.duration("hold_limit", c.net.move.hold_limit, 10ms, hold_limit_max);
+  move.integer("partitions_at_once", c.net.move.partitions_at_once, 1, 100'000);
+  move.duration("unclear", c.net.move.unclear, 1s, 1h);
 
   read_limits(
       s.section("limits", {"connections_max", "frame_bytes_max", "before_auth_frame_bytes_max",

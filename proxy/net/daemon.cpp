@@ -4,6 +4,7 @@
 
 #include "proxy/net/listener.h"
 #include "proxy/net/look.h"
+#include "proxy/net/mover.h"
 #include "proxy/net/poller.h"
 #include "proxy/net/session.h"
 #include "proxy/observe/log.h"
@@ -25,6 +26,7 @@ class TheDaemon : public Daemon {
       : old_id_(remembered.old_cluster_id),
         new_id_(remembered.new_cluster_id),
         world_(io, std::move(settings), std::move(remembered), memory),
+        mover_(world_),
         second_(io) {
     started_ = std::chrono::duration_cast<std::chrono::milliseconds>(
                    std::chrono::system_clock::now().time_since_epoch())
@@ -105,6 +107,8 @@ class TheDaemon : public Daemon {
   }
 
   const observe::Metrics& metrics() const override { return world_.metrics; }
+  Operator& operate() override { return mover_; }
+  const observe::Events& events() const override { return world_.events; }
 
  private:
   static std::string taken(const std::string& host, std::uint16_t port, const std::string& why) {
@@ -166,6 +170,7 @@ class TheDaemon : public Daemon {
 
   std::string old_id_, new_id_;
   World world_;
+  Mover mover_;
   asio::steady_timer second_;
   std::vector<Port> ports_;
   std::shared_ptr<Poller> old_, new_;

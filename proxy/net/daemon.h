@@ -5,7 +5,9 @@
 #include <memory>
 #include <string>
 
+#include "proxy/net/operator.h"
 #include "proxy/net/settings.h"
+#include "proxy/observe/events.h"
 #include "proxy/observe/snapshot.h"
 #include "proxy/route/identity.h"
 #include "proxy/route/versions.h"
@@ -16,7 +18,7 @@ class io_context;
 
 namespace shunt::net {
 
-// Where identity hints and new's last known versions are kept. control/journal implements it.
+// What must outlive the daemon; control/journal implements it.
 class Memory {
  public:
   virtual ~Memory() = default;
@@ -25,6 +27,9 @@ class Memory {
   virtual void remember(const route::IdentityRecord& record) = 0;
   virtual void remember_versions(route::Cluster c, const route::ApiRanges& ranges) = 0;
   virtual void remember_cluster_id(route::Cluster c, const std::string& id) = 0;
+  // A record of the migration. `durable`: on disk when it returns. False: it is not written, and
+  // (durable) never will be: its effect must not show.
+  virtual bool keep(const splice::Record& record, bool durable) = 0;
 };
 
 // What was remembered, replayed at start.
@@ -32,6 +37,7 @@ struct Remembered {
   route::Identities identities;
   std::optional<route::ApiRanges> old_versions, new_versions;
   std::string old_cluster_id, new_cluster_id;  // empty: never seen
+  splice::State splice;
 };
 
 class Daemon {
@@ -51,6 +57,8 @@ class Daemon {
   // latest after limits.drain.
   virtual void drain(std::function<void()> stopped) = 0;
   virtual observe::Snapshot snapshot() const = 0;
+  virtual Operator& operate() = 0;
+  virtual const observe::Events& events() const = 0;
   virtual const observe::Metrics& metrics() const = 0;
 };
 

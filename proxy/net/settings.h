@@ -20,7 +20,15 @@ enum class Advertise : std::uint8_t {
   address,   // one host, one port per node
 };
 
+// contract.md, `move`.
+struct MoveSettings {
+  std::chrono::milliseconds hold_limit{2000};  // S2..S5; at most 9 s (probes P6)
+  std::size_t partitions_at_once = 256;
+  std::chrono::milliseconds unclear{30000};  // rules A1
+};
+
 struct Settings {
+  MoveSettings move;
   ClusterSettings old_cluster;
   std::optional<ClusterSettings> new_cluster;
   std::optional<route::Endpoint> plain;  // listen.plain; nullopt: off

@@ -1,7 +1,7 @@
 #include "proxy/net/world.h"
 
 #include "proxy/net/naming.h"
-
+#include "proxy/observe/log.h"
 namespace shunt::net {
 
 World::World(boost::asio::io_context& loop, Settings s, Remembered r, Memory& m)
@@ -10,6 +10,7 @@ World::World(boost::asio::io_context& loop, Settings s, Remembered r, Memory& m)
       memory(m),
       resolver(loop),
       identities(std::move(r.identities)),
+      splice(std::move(r.splice)),
       cluster_id(r.old_cluster_id),
       random(std::random_device{}()),
       buffer(read_buffer_bytes) {
@@ -34,6 +35,15 @@ const route::Endpoint* World::endpoint(route::NodeKey node) const {
   const auto& t = node.cluster == route::Cluster::old_cluster ? old_topology : new_topology;
   const route::Broker* b = t.broker(node.id);
   return b != nullptr ? &b->at : nullptr;
+}
+
+bool World::record(const splice::Record& r, bool durable) {
+  if (!memory.keep(r, durable) && durable) return false;
+  if (const char* why = splice.apply(r)) {
+    observe::log::error("internal", {{"why", why}});
+    return false;
+  }
+  return true;
 }
 
 }  // namespace shunt::net

@@ -12,12 +12,14 @@
 #include "proxy/net/daemon.h"
 #include "proxy/net/resolver.h"
 #include "proxy/net/settings.h"
+#include "proxy/observe/events.h"
 #include "proxy/observe/metrics.h"
 #include "proxy/route/dispatch.h"
 #include "proxy/route/identity.h"
 #include "proxy/route/topology.h"
 #include "proxy/route/translate.h"
 #include "proxy/route/versions.h"
+#include "proxy/splice/state.h"
 
 namespace shunt::net {
 
@@ -47,6 +49,8 @@ struct World {
   route::Identities identities;
   route::Versions versions;
   route::Topology old_topology, new_topology;
+  splice::State splice;
+  observe::Events events;
   std::string cluster_id;  // as clients see it: old's, for ever
   ClusterAccess* access[2] = {nullptr, nullptr};
   std::set<std::shared_ptr<Session>> sessions;
@@ -68,6 +72,9 @@ struct World {
   route::Seconds unix_now() const;
   // Writes identity's news to the journal: before the answer that shows them.
   void keep_identity();
+  // Writes a record of the migration, then it holds. False: nothing has changed (a durable record
+  // that could not be written; the journal has said so).
+  bool record(const splice::Record& r, bool durable);
   // Where a node is, or null.
   const route::Endpoint* endpoint(route::NodeKey node) const;
 };

@@ -77,7 +77,7 @@ void append(std::string& line, const Field& field, Format format) {
   std::visit(Visitor{line, format}, field.value);
 }
 
-void emit(Level level, std::string_view event, std::initializer_list<Field> fields,
+void emit(Level level, std::string_view event, std::span<const Field> fields,
           std::int64_t suppressed) {
   State& s = state();
   const std::string time = rfc3339(unix_ms_now());
@@ -103,7 +103,7 @@ void setup(Level level, Format format) {
 
 bool enabled(Level level) { return state().logger->should_log(spd(level)); }
 
-void write(Level level, std::string_view event, std::initializer_list<Field> fields) {
+void write(Level level, std::string_view event, std::span<const Field> fields) {
   if (enabled(level)) emit(level, event, fields, 0);
 }
 
@@ -124,7 +124,7 @@ void limited(Level level, std::string_view event, std::initializer_list<Field> f
     it->second.last_ms = now;
     suppressed = std::exchange(it->second.suppressed, 0);
   }
-  emit(level, event, fields, suppressed);
+  emit(level, event, std::span<const Field>(fields.begin(), fields.size()), suppressed);
 }
 
 }  // namespace shunt::observe::log

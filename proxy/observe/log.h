@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -37,11 +38,15 @@ struct Field {
 
 void setup(Level level, Format format);
 bool enabled(Level level);
-void write(Level level, std::string_view event, std::initializer_list<Field> fields);
+void write(Level level, std::string_view event, std::span<const Field> fields);
+inline void write(Level level, std::string_view event, std::initializer_list<Field> fields) {
+  write(level, event, std::span<const Field>(fields.begin(), fields.size()));
+}
 inline void debug(std::string_view e, std::initializer_list<Field> f) {
   if (enabled(Level::debug)) write(Level::debug, e, f);
 }
 inline void info(std::string_view e, std::initializer_list<Field> f) { write(Level::info, e, f); }
+inline void info(std::string_view e, std::span<const Field> f) { write(Level::info, e, f); }
 inline void warn(std::string_view e, std::initializer_list<Field> f) { write(Level::warn, e, f); }
 inline void error(std::string_view e, std::initializer_list<Field> f) { write(Level::error, e, f); }
 

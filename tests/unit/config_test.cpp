@@ -42,9 +42,9 @@ TEST_CASE("config: the smallest file gets the contract's defaults") {
   CHECK(c.socket == "/run/shunt/control.sock");
   CHECK(c.http == route::Endpoint{"127.0.0.1", 9644});
   CHECK(c.journal == "/var/lib/shunt/journal");
-  CHECK(c.move.hold_limit == 2s);
-  CHECK(c.move.partitions_at_once == 256);
-  CHECK(c.move.unclear == 30s);
+  CHECK(c.net.move.hold_limit == 2s);
+  CHECK(c.net.move.partitions_at_once == 256);
+  CHECK(c.net.move.unclear == 30s);
   CHECK(c.net.limits.connections_max == 10000);
   CHECK(c.net.limits.frame_bytes_max == 104857600);
   CHECK(c.net.limits.before_auth_frame_bytes_max == 524288);
@@ -81,9 +81,9 @@ TEST_CASE("config: every value of a full file arrives") {
   CHECK(c.group == "kafka");
   CHECK(!c.http);
   CHECK(c.journal == "/etc/j");
-  CHECK(c.move.hold_limit == 9s);
-  CHECK(c.move.partitions_at_once == 1);
-  CHECK(c.move.unclear == 1min);
+  CHECK(c.net.move.hold_limit == 9s);
+  CHECK(c.net.move.partitions_at_once == 1);
+  CHECK(c.net.move.unclear == 1min);
   CHECK(c.net.limits.connections_max == 5);
   CHECK(c.net.limits.frame_bytes_max == 1048576);
   CHECK(c.net.limits.before_auth_frame_bytes_max == 2048);

@@ -18,6 +18,7 @@ struct NoMemory : net::Memory {
   void remember(const route::IdentityRecord&) override {}
   void remember_versions(route::Cluster, const route::ApiRanges&) override {}
   void remember_cluster_id(route::Cluster, const std::string&) override {}
+  bool keep(const splice::Record&, bool) override { return true; }
 };
 
 struct Proxy {

@@ -1,0 +1,154 @@
+// What an operator may ask of the running data path. Implemented by net, rendered by control.
+//
+// Every call is answered once through `done`, from the loop, perhaps within the call. A step that
+// runs belongs to the daemon, not to who asked: when nobody waits any more it goes on.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proxy/splice/state.h"
+
+namespace shunt::net {
+
+// One finding of a check; also what blocks a move (contract.md, CHECK).
+struct Check {
+  std::string id;       // "producer.foreign"
+  std::string verdict;  // pass warn fail skip
+  std::string target;   // a topic, group, broker ...
+  std::string reason, fix;
+};
+
+// Why something was refused. status: as HTTP: 400 usage, 409 blocked, 500 failed.
+struct Refused {
+  unsigned status = 500;
+  std::string code, message, where, next;
+  std::vector<Check> blockers;  // 409 only
+};
+
+struct PlanStep {
+  int n = 0;
+  std::string action, command, gate;
+};
+struct HistoryLeft {
+  std::string topic;
+  std::int64_t records = 0;  // that only old will have, as of now
+};
+struct Plan {
+  int scheme = 1;
+  std::vector<std::string> topics;
+  std::string order_promised;
+  std::vector<HistoryLeft> history_left_on_old;
+  std::int64_t hold_ms_expected = 0;
+  std::vector<PlanStep> steps;
+  std::vector<Check> blockers;
+};
+
+struct PartitionMoved {
+  std::string topic;
+  std::int32_t partition = -1;
+  std::int64_t old_end = -1, new_start = -1;  // native; -1: not known
+  std::int64_t virtual_start = -1;            // where the new segment begins
+  std::int64_t held_ms = 0;
+  std::int64_t producers = 0;  // idempotent ones known at the seam
+};
+struct ProduceMoved {
+  std::string move;  // empty when nothing had to be done
+  splice::Cluster to = splice::Cluster::new_cluster;
+  bool changed = false;
+  std::string aborted_at, reason;  // "S1".."S4"; empty: it was not
+  std::int64_t held_ms_max = 0;
+  std::vector<PartitionMoved> partitions;
+};
+
+struct ProduceRequest {
+  splice::Cluster to = splice::Cluster::new_cluster;
+  std::vector<std::string> topics;  // names or globs; empty: all of the migration
+  std::string migration;            // empty: the only one that is open
+  bool accept_stragglers = false;
+};
+struct UndoRequest {
+  std::string migration;
+  bool without_new = false, skip_unreachable = false;
+  bool accept_stragglers = false;
+};
+struct StartRequest {
+  int scheme = 1;
+  std::vector<std::string> topics;
+  bool accept_history = false, accept_stragglers = false;
+};
+
+// `verify`: what the two clusters say themselves.
+struct SegmentProof {
+  splice::Segment segment;
+  std::int64_t native_end = -1;         // of the open one: the log's end just now
+  std::int64_t records = 0;             // native_end - native_start as far as it is still kept
+  std::optional<std::uint32_t> crc32c;  // over the batches next to the segment's seams
+};
+struct SeamProof {
+  std::int64_t at = 0;  // virtual
+  std::int64_t old_end = -1, new_start = -1;
+  std::int64_t last_before = -1,
+               first_after = -1;  // virtual offsets of records next to it; -1: none
+};
+struct PartitionProof {
+  std::string topic;
+  std::int32_t partition = -1;
+  std::vector<SegmentProof> segments;
+  std::vector<SeamProof> seams;
+  std::int64_t stragglers = 0;
+  std::vector<std::string> problems;
+};
+struct GroupProof {
+  std::string group, topic;
+  std::int32_t partition = -1;
+  std::int64_t position = -1;                           // virtual; -1: none
+  std::int64_t old_committed = -1, new_committed = -1;  // native; -1: none
+  bool ok = true;
+};
+struct Proof {
+  std::vector<PartitionProof> partitions;
+  std::vector<GroupProof> groups;
+  std::vector<std::string> problems;
+};
+
+// `lag`: a group's progress. All -1: not known.
+struct PartitionLag {
+  std::string topic;
+  std::int32_t partition = -1;
+  std::int64_t position = -1, end = -1;  // virtual
+  struct Side {
+    std::int64_t next = -1, end = -1;  // native
+  };
+  Side in_old, in_new;
+  std::int64_t commit_behind = 0;
+  std::string member_id, client_id;
+};
+struct GroupLag {
+  std::string group;
+  std::vector<PartitionLag> partitions;
+};
+
+class Operator {
+ public:
+  virtual ~Operator() = default;
+  template <class T>
+  using Done = std::function<void(const Refused* refused, const T& result)>;
+
+  virtual const splice::State& state() const = 0;
+  // The step that runs now: "S1".."S8", "handover"; empty: none.
+  virtual std::string step() const = 0;
+
+  virtual void plan(const StartRequest& request, Done<Plan> done) = 0;
+  // The new migration's id.
+  virtual void start(const StartRequest& request, Done<std::string> done) = 0;
+  virtual void move_produce(const ProduceRequest& request, Done<ProduceMoved> done) = 0;
+  virtual void undo(const UndoRequest& request, Done<ProduceMoved> done) = 0;
+  virtual void pause(const std::string& migration, bool paused, Done<std::string> done) = 0;
+  virtual void verify(Done<Proof> done) = 0;
+  virtual void lag(const std::string& group, Done<std::vector<GroupLag>> done) = 0;
+};
+
+}  // namespace shunt::net

@@ -1,0 +1,266 @@
+#include "proxy/splice/state.h"
+
+#include <algorithm>
+
+namespace shunt::splice {
+
+std::int32_t BatchId::last_sequence() const {
+  const auto last = std::int64_t{first_sequence} + std::max(records, 1) - 1;
+  return static_cast<std::int32_t>(last & 0x7fffffff);
+}
+
+const Move* Migration::newest() const {
+  for (auto m = moves.rbegin(); m != moves.rend(); ++m) {
+    if (m->sealed && !m->undone && m->undoes.empty()) return &*m;
+  }
+  return nullptr;
+}
+
+TopicLog* State::topic(std::string_view name) {
+  const auto it = topics_.find(name);
+  return it == topics_.end() ? nullptr : &it->second;
+}
+
+const TopicLog* State::topic(std::string_view name) const {
+  const auto it = topics_.find(name);
+  return it == topics_.end() ? nullptr : &it->second;
+}
+
+TopicLog* State::topic(const wire::Uuid& shown_id) {
+  const auto it = names_.find(shown_id);
+  return it == names_.end() ? nullptr : topic(it->second);
+}
+
+PartitionLog* State::partition(std::string_view name, const wire::Uuid& shown_id,
+                               std::int32_t index) {
+  TopicLog* t = name.empty() ? topic(shown_id) : topic(name);
+  if (t == nullptr || index < 0 || static_cast<std::size_t>(index) >= t->partitions.size()) {
+    return nullptr;
+  }
+  return &t->partitions[static_cast<std::size_t>(index)];
+}
+
+const Migration* State::migration(std::string_view id) const {
+  const auto it = migrations_.find(std::string(id));
+  return it == migrations_.end() ? nullptr : &it->second;
+}
+
+Move* State::find_move(std::string_view id) {
+  for (auto& [name, m] : migrations_) {
+    for (auto& move : m.moves) {
+      if (move.id == id) return &move;
+    }
+  }
+  return nullptr;
+}
+
+const Move* State::move(std::string_view id) const {
+  return const_cast<State*>(this)->find_move(id);
+}
+
+std::string State::next_migration_id() const {
+  std::size_t n = migrations_.size() + 1;
+  while (migrations_.contains("m" + std::to_string(n))) ++n;
+  return "m" + std::to_string(n);
+}
+
+std::string State::next_move_id(const Migration& m) const {
+  return m.id + "." + std::to_string(m.moves.size() + 1);
+}
+
+std::optional<std::int64_t> State::producer(std::int64_t client_id, std::uint32_t cut) const {
+  if (cut == 0) return client_id;
+  const auto it = drawn_.find({client_id, cut});
+  return it == drawn_.end() ? std::nullopt : std::optional(it->second);
+}
+
+std::optional<std::int64_t> State::producer_of(std::int64_t drawn, std::uint32_t cut) const {
+  if (cut == 0) return drawn;
+  const auto it = drawn_of_.find({drawn, cut});
+  return it == drawn_of_.end() ? std::nullopt : std::optional(it->second);
+}
+
+const Commit* State::commit(const std::string& group, const std::string& topic,
+                            std::int32_t partition) const {
+  const auto g = commits_.find(group);
+  if (g == commits_.end()) return nullptr;
+  const auto c = g->second.find({topic, partition});
+  return c == g->second.end() ? nullptr : &c->second;
+}
+
+const char* State::apply(const Record& record) {
+  return std::visit([this](const auto& r) { return take(r); }, record);
+}
+
+const char* State::take(const MigrationStarted& r) {
+  if (migrations_.contains(r.migration)) return "a migration begins twice";
+  Migration m;
+  m.id = r.migration;
+  m.scheme = r.scheme;
+  m.since = r.at;
+  for (const auto& t : r.topics) {
+    if (t.partitions < 1) return "a topic without partitions";
+    if (topics_.contains(t.name)) return "a topic is in two migrations";
+    TopicLog log;
+    log.name = t.name;
+    log.migration = r.migration;
+    log.old_id = t.old_id;
+    log.new_id = t.new_id;
+    log.partitions.resize(static_cast<std::size_t>(t.partitions));
+    if (t.old_id != wire::Uuid{}) names_[t.old_id] = t.name;
+    topics_.emplace(t.name, std::move(log));
+    m.topics.push_back(t.name);
+  }
+  migrations_.emplace(r.migration, std::move(m));
+  return nullptr;
+}
+
+const char* State::take(const CutIntended& r) {
+  const auto m = migrations_.find(r.migration);
+  if (m == migrations_.end()) return "a cut of an unknown migration";
+  if (find_move(r.move) != nullptr) return "a move begins twice";
+  Move move;
+  move.id = r.move;
+  move.to = r.to;
+  move.topics = r.topics;
+  move.undoes = r.undoes;
+  move.at = r.at;
+  m->second.moves.push_back(std::move(move));
+  return nullptr;
+}
+
+const char* State::take(const CutAborted& r) {
+  Move* m = find_move(r.move);
+  if (m == nullptr || m->sealed) return "a cut is aborted that cannot be";
+  m->aborted_step = r.step;
+  m->aborted_reason = r.reason;
+  return nullptr;
+}
+
+const char* State::take(const CutSealed& r) {
+  Move* m = find_move(r.move);
+  if (m == nullptr || m->sealed) return "a cut is sealed that did not begin";
+  for (const Seam& s : r.seams) {
+    PartitionLog* p = partition(s.topic, {}, s.partition);
+    if (p == nullptr) return "a seam of an unknown partition";
+    if (const char* why = p->log.append(s.native_end, s.epoch_last, m->to, s.native_start, r.cut)) {
+      return why;
+    }
+    p->producers = s.producers;
+    p->seam_unclear = s.unclear;
+    p->firsts.clear();
+    p->unclear.clear();
+    p->candidate_end.reset();
+    const auto start = p->log.tail().start;
+    p->show(start);
+    p->high_watermark = std::max(p->high_watermark, start);
+    p->last_stable = std::max(p->last_stable, start);
+  }
+  m->sealed = true;
+  m->cut = r.cut;
+  last_cut_ = std::max(last_cut_, r.cut);
+  if (Move* undone = m->undoes.empty() ? nullptr : find_move(m->undoes)) undone->undone = true;
+  return nullptr;
+}
+
+const char* State::take(const CutFlipped& r) {
+  Move* m = find_move(r.move);
+  if (m == nullptr || !m->sealed) return "a flip without a seam";
+  m->flipped = true;
+  m->held_ms_max = r.held_ms_max;
+  return nullptr;
+}
+
+const char* State::take(const Swept& r) {
+  PartitionLog* p = partition(r.topic, {}, r.partition);
+  if (p == nullptr) return "a sweep of an unknown partition";
+  const auto& tail = p->log.tail();
+  const auto epoch = std::max(tail.shown_epoch(0), tail.epoch_base);
+  if (const char* why = p->log.sweep(r.tail_end, epoch, r.from, r.from_end)) return why;
+  p->stragglers += r.records;
+  p->show(p->log.tail().start);
+  return nullptr;
+}
+
+const char* State::take(const ProducerMapped& r) {
+  drawn_[{r.producer_id, r.cut}] = r.id;
+  drawn_of_[{r.id, r.cut}] = r.producer_id;
+  return nullptr;
+}
+
+const char* State::take(const CommitAccepted& r) {
+  commits_[r.group][{r.topic, r.partition}] = {r.at, r.metadata, r.time};
+  return nullptr;
+}
+
+const char* State::take(const CommitForgotten& r) {
+  if (r.topic.empty()) {
+    commits_.erase(r.group);
+    return nullptr;
+  }
+  const auto g = commits_.find(r.group);
+  if (g == commits_.end()) return nullptr;
+  std::erase_if(g->second, [&](const auto& c) {
+    return c.first.first == r.topic && (r.partition < 0 || c.first.second == r.partition);
+  });
+  return nullptr;
+}
+
+const char* State::take(const MigrationPaused& r) {
+  const auto m = migrations_.find(r.migration);
+  if (m == migrations_.end()) return "a pause of an unknown migration";
+  m->second.paused = r.paused;
+  return nullptr;
+}
+
+const char* State::take(const PartitionKept& r) {
+  PartitionLog* p = partition(r.topic, {}, r.partition);
+  if (p == nullptr) return "a partition of no migration";
+  if (const char* why = p->log.restore(r.segments)) return why;
+  p->producers = r.producers;
+  p->seam_unclear = r.unclear;
+  p->stragglers = r.stragglers;
+  const auto start = p->log.tail().start;
+  p->show(start);
+  p->high_watermark = p->last_stable = start;
+  return nullptr;
+}
+
+std::vector<Record> State::snapshot() const {
+  std::vector<Record> out;
+  for (const auto& [id, m] : migrations_) {
+    MigrationStarted started{m.id, m.scheme, {}, m.since};
+    for (const auto& name : m.topics) {
+      const TopicLog& t = *topic(name);
+      started.topics.push_back(
+          {t.name, t.old_id, t.new_id, static_cast<std::int32_t>(t.partitions.size())});
+    }
+    out.emplace_back(std::move(started));
+    for (const auto& move : m.moves) {
+      out.emplace_back(CutIntended{m.id, move.id, move.topics, move.to, move.undoes, move.at});
+      if (move.sealed) {
+        out.emplace_back(CutSealed{move.id, move.cut, {}, move.at});  // the seams follow below
+      } else if (!move.aborted_step.empty()) {
+        out.emplace_back(CutAborted{move.id, move.aborted_step, move.aborted_reason, move.at});
+      }
+      if (move.flipped) out.emplace_back(CutFlipped{move.id, move.held_ms_max, move.at});
+    }
+    if (m.paused) out.emplace_back(MigrationPaused{m.id, true});
+  }
+  for (const auto& [name, t] : topics_) {
+    for (std::size_t i = 0; i < t.partitions.size(); ++i) {
+      const PartitionLog& p = t.partitions[i];
+      out.emplace_back(PartitionKept{name, static_cast<std::int32_t>(i), p.log.segments(),
+                                     p.producers, p.seam_unclear, p.stragglers});
+    }
+  }
+  for (const auto& [key, id] : drawn_) out.emplace_back(ProducerMapped{key.first, key.second, id});
+  for (const auto& [group, all] : commits_) {
+    for (const auto& [key, c] : all) {
+      out.emplace_back(CommitAccepted{group, key.first, key.second, c.at, c.metadata, c.time});
+    }
+  }
+  return out;
+}
+
+}  // namespace shunt::splice

@@ -1,0 +1,158 @@
+// The migration's state: which topics are in one, their virtual logs, moves, producer ids, commits.
+//
+// Changed by records alone (apply), so what is read back from the journal is what was. The other
+// members are of the running daemon: what was shown, what is held, what is unclear.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "proxy/splice/records.h"
+
+namespace shunt::splice {
+
+// A Produce whose link ended without an answer: a broker may still append it (rules A1).
+struct Unclear {
+  BatchId batch;
+  route::NodeKey node;
+  std::int32_t leader_epoch = -1;  // native, when it was sent; -1: not known
+  UnixMillis since = 0;
+  std::string client;  // whom to name
+};
+
+struct PartitionLog {
+  VirtualLog log;
+  ProducerTails producers;            // before the last seam, by the client's id
+  std::vector<BatchId> seam_unclear;  // of that seam: a straggler among them may be a repeat
+  std::int64_t stragglers = 0;        // records that were swept in
+
+  // Of the running daemon.
+  // Everything shown of it so far, in any way, lies below: acknowledgements, records, ends.
+  VirtualOffset shown_end{0};
+  VirtualOffset high_watermark{0};  // of the tail, last known, never falling (rules B6)
+  VirtualOffset last_stable{0};
+  VirtualOffset log_start{0};                 // of the first segment that has records, last known
+  std::optional<std::int64_t> candidate_end;  // native, of the tail: from S4 on it clips (rules A2)
+  // First batches of a producer id in the tail: on their way, or answered (rules A4).
+  enum class First : std::uint8_t { on_its_way, answered };
+  std::map<std::int64_t, First> firsts;  // by the client's id
+  std::vector<Unclear> unclear;          // of the tail's cluster
+
+  void show(VirtualOffset end) { shown_end = std::max(shown_end, end); }
+};
+
+struct TopicLog {
+  std::string name;
+  std::string migration;
+  wire::Uuid old_id{}, new_id{};  // zero: none
+  std::vector<PartitionLog> partitions;
+  bool held = false;    // S2 to S7: no Produce passes
+  std::string changed;  // why its migration stopped (rules C9); empty: it has not
+  // All partitions write to one cluster: a cut moves whole topics.
+  Cluster produce_to() const { return partitions.front().log.tail().cluster; }
+  bool spliced() const { return partitions.front().log.spliced(); }
+  wire::Uuid id(Cluster c) const { return c == Cluster::old_cluster ? old_id : new_id; }
+};
+
+enum class MoveKind : std::uint8_t { produce, fetch };
+
+struct Move {
+  std::string id;
+  MoveKind kind = MoveKind::produce;
+  Cluster to = Cluster::new_cluster;
+  std::vector<std::string> topics;
+  std::string undoes;
+  UnixMillis at = 0;
+  bool sealed = false;   // past S5
+  bool flipped = false;  // past S6
+  bool undone = false;
+  std::string aborted_step, aborted_reason;  // empty: it was not
+  std::int64_t held_ms_max = 0;
+  std::uint32_t cut = 0;
+};
+
+struct Migration {
+  std::string id;
+  int scheme = 1;
+  std::vector<std::string> topics;
+  UnixMillis since = 0;
+  bool paused = false;
+  std::vector<Move> moves;
+  // The newest move that stands and can be taken back; null: none.
+  const Move* newest() const;
+};
+
+// A group's last accepted commit of a partition.
+struct Commit {
+  VirtualOffset at;
+  std::string metadata;
+  UnixMillis time = 0;
+};
+
+class State {
+ public:
+  // Takes a record. Null, or why it cannot follow what was before (a journal that was changed).
+  const char* apply(const Record& record);
+  // Records from which an empty State becomes this one.
+  std::vector<Record> snapshot() const;
+
+  // True when no topic is in a migration: nothing here concerns the data path.
+  bool idle() const { return topics_.empty(); }
+  std::map<std::string, TopicLog, std::less<>>& topics() { return topics_; }
+  const std::map<std::string, TopicLog, std::less<>>& topics() const { return topics_; }
+  // Null: not in a migration.
+  TopicLog* topic(std::string_view name);
+  const TopicLog* topic(std::string_view name) const;
+  TopicLog* topic(const wire::Uuid& shown_id);  // clients are shown old's ids
+  // By name or, when that is empty, by id. Null: not in a migration, or no such partition.
+  PartitionLog* partition(std::string_view topic, const wire::Uuid& shown_id, std::int32_t index);
+
+  const std::map<std::string, Migration>& migrations() const { return migrations_; }
+  const Migration* migration(std::string_view id) const;
+  const Move* move(std::string_view id) const;
+  // The id of the next migration ("m1") and of the next move ("m1.1"); the number of the next cut.
+  std::string next_migration_id() const;
+  std::string next_move_id(const Migration& m) const;
+  std::uint32_t next_cut() const { return last_cut_ + 1; }
+
+  // The id to write with, of a client's producer id in the segment that `cut` began; nullopt: not
+  // drawn yet. Cut 0: its own.
+  std::optional<std::int64_t> producer(std::int64_t client_id, std::uint32_t cut) const;
+  // The client's id of one that was drawn for `cut`; nullopt: it is not ours. Cut 0: itself.
+  std::optional<std::int64_t> producer_of(std::int64_t drawn, std::uint32_t cut) const;
+
+  using CommitKey = std::pair<std::string, std::int32_t>;  // topic, partition
+  const std::map<std::string, std::map<CommitKey, Commit>>& commits() const { return commits_; }
+  const Commit* commit(const std::string& group, const std::string& topic,
+                       std::int32_t partition) const;
+
+ private:
+  const char* take(const MigrationStarted& r);
+  const char* take(const CutIntended& r);
+  const char* take(const CutAborted& r);
+  const char* take(const CutSealed& r);
+  const char* take(const CutFlipped& r);
+  const char* take(const Swept& r);
+  const char* take(const ProducerMapped& r);
+  const char* take(const CommitAccepted& r);
+  const char* take(const CommitForgotten& r);
+  const char* take(const MigrationPaused& r);
+  const char* take(const PartitionKept& r);
+  Move* find_move(std::string_view id);
+
+  std::map<std::string, TopicLog, std::less<>> topics_;
+  std::map<wire::Uuid, std::string> names_;  // of old's topic ids
+  std::map<std::string, Migration> migrations_;
+  std::uint32_t last_cut_ = 0;
+  std::map<std::pair<std::int64_t, std::uint32_t>, std::int64_t> drawn_;
+  std::map<std::pair<std::int64_t, std::uint32_t>, std::int64_t> drawn_of_;  // the reverse
+  std::map<std::string, std::map<CommitKey, Commit>> commits_;
+};
+
+}  // namespace shunt::splice

@@ -1,0 +1,33 @@
+// A client's request that Shunt carries out itself: it asks brokers, and answers from what they
+// say.
+//
+// For everything about a migrated topic that no single broker can answer (Fetch over a seam,
+// ListOffsets, OffsetForLeaderEpoch, ...). A task is a value machine: whoever drives it sends what
+// round() says, hands the answers to take(), and goes round again until there is nothing to ask.
+// All bodies are in the version of the client's request; answers are as the broker gave them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "proxy/route/node.h"
+#include "proxy/wire/value.h"
+
+namespace shunt::splice {
+
+class Task {
+ public:
+  struct Ask {
+    route::NodeKey to;
+    wire::Value body;
+  };
+  virtual ~Task() = default;
+  // What to ask next; empty: answer() is ready. Called at first, and when all asks of the round
+  // before have been taken. `now_ms`: a clock that only rises.
+  virtual std::vector<Ask> round(std::int64_t now_ms) = 0;
+  // The answer to round()[i]; null Value: nobody answered (the link failed).
+  virtual void take(std::size_t i, const wire::Value& body) = 0;
+  virtual wire::Value answer() = 0;
+};
+
+}  // namespace shunt::splice
