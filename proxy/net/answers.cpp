@@ -13,7 +13,7 @@ namespace shunt::net {
 using observe::CloseCause;
 
 namespace {
-constexpr wire::ApiKey fetch = 1, metadata = 3, find_coordinator = 10, join_group = 11,
+constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3, find_coordinator = 10, join_group = 11,
                        leave_group = 13, sync_group = 14;
 constexpr std::uint64_t answer_bytes_max = 0x7fffffff;  // an int32: answers have no other limit
 }  // namespace
@@ -59,6 +59,13 @@ std::optional<std::size_t> Session::take_answer(Link& link, std::span<std::byte>
       }
       return n;
     }
+    case Inbound::skip: {
+      const auto n =
+          static_cast<std::size_t>(std::min<std::uint64_t>(link.skip_bytes, data.size()));
+      link.skip_bytes -= n;
+      if (link.skip_bytes == 0) skipped(link);
+      return n;
+    }
     case Inbound::head:
       break;
   }
@@ -75,11 +82,24 @@ std::optional<std::size_t> Session::take_answer(Link& link, std::span<std::byte>
       return close(CloseCause::bad_answer, "an answer's size is below 4"), std::nullopt;
   }
   const std::size_t total = wire::frame_prefix_bytes + content;
+  if (link.awaited.front().exchange == nullptr) {
+    link.inbound = Inbound::skip;
+    link.skip_bytes = total;
+    return 0;
+  }
   if (data.size() >= total) {
     whole_answer(link, data.first(total));
     return total;
   }
   return begin_answer(link, data, content);
+}
+
+// An answer that nobody waits for has been read.
+void Session::skipped(Link& link) {
+  link.inbound = Inbound::head;
+  link.unanswered_read = std::max(link.unanswered_read, link.awaited.front().behind);
+  link.awaited.pop_front();
+  world_.settled();
 }
 
 // An answer that is not all there yet: stream it if it may be, else hold it until it is whole.
@@ -102,7 +122,7 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
     return close(CloseCause::bad_answer, "an answer to another request"), std::nullopt;
   }
   const auto cluster = link.node().cluster;
-  const bool streams = e.parts.empty() && e.complete &&
+  const bool streams = e.parts.empty() && e.complete && !e.whole &&
                        route::passing(*e.answer, e.version, cluster) == route::Passing::streamed;
   if (!streams) {
     if (content > whole_answer_bytes_max) {
@@ -180,10 +200,16 @@ void Session::learn(Exchange& e, std::size_t part, route::NodeKey from, wire::By
   if ((noticed.stale_leader || noticed.stale_controller) && access != nullptr) {
     access->refresh_soon();
   }
+  if (e.whole && e.spliced && !body.empty() && e.answer->api == produce) {
+    const char* problem = nullptr;
+    settle(e, part, wire::decode(*e.answer, e.version, body, problem));
+  }
+  const bool awaited_by_cut = !e.roads.empty();
   std::erase_if(e.roads, [&](const Exchange::Bound& b) {
     if (b.part == part) order_.release(b.road, noticed.stale_leader, metadata_asked());
     return b.part == part;
   });
+  if (awaited_by_cut) world_.settled();
   if (noticed.stale_coordinator) {
     for (const auto& key : e.keys) topology.forget_coordinator(e.coordinator, key);
   }
@@ -250,6 +276,7 @@ void Session::answered(const Exchange& e) {
 }
 
 void Session::send_client(wire::Bytes first, wire::Bytes second) {
+  if (lingering_) return;  // nobody is there
   std::size_t done = 0;
   if (client_out_.empty()) {
     const auto r = client_.write(first, second);

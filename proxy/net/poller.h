@@ -29,8 +29,11 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   void groups_changed() override { last_groups_ = {}; }
   void find_coordinator(route::CoordinatorKind kind, const std::string& key,
                         std::function<void()> done) override;
+  void call(route::NativeNodeId node, wire::ApiKey api, wire::Version version_max,
+            const wire::Value& body, Answered done) override;
+  std::optional<route::NativeNodeId> any_node() override;
 
-  bool reachable() const { return reachable_; }
+  bool reachable() const override { return reachable_; }
   const std::string& error() const { return error_; }
   const std::map<std::string, observe::GroupView>& groups() const { return groups_; }
   // Member ids of each group, as its coordinator lists them.

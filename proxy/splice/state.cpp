@@ -31,6 +31,21 @@ TopicLog* State::topic(const wire::Uuid& shown_id) {
   return it == names_.end() ? nullptr : topic(it->second);
 }
 
+State::Place State::place_of(const PartitionLog& log) const {
+  for (const auto& [name, t] : topics_) {
+    const auto* first = t.partitions.data();
+    if (&log >= first && &log < first + t.partitions.size()) {
+      return {&t, static_cast<std::int32_t>(&log - first)};
+    }
+  }
+  return {};
+}
+
+Cluster State::home(std::string_view name, const wire::Uuid& shown_id) const {
+  const TopicLog* t = name.empty() ? const_cast<State*>(this)->topic(shown_id) : topic(name);
+  return t == nullptr ? Cluster::old_cluster : t->produce_to();
+}
+
 PartitionLog* State::partition(std::string_view name, const wire::Uuid& shown_id,
                                std::int32_t index) {
   TopicLog* t = name.empty() ? topic(shown_id) : topic(name);
@@ -188,6 +203,13 @@ const char* State::take(const ProducerMapped& r) {
   return nullptr;
 }
 
+const char* State::take(const FirstAccepted& r) {
+  PartitionLog* p = partition(r.topic, {}, r.partition);
+  if (p == nullptr) return "a producer of an unknown partition";
+  p->firsts[r.producer_id] = PartitionLog::First::answered;
+  return nullptr;
+}
+
 const char* State::take(const CommitAccepted& r) {
   commits_[r.group][{r.topic, r.partition}] = {r.at, r.metadata, r.time};
   return nullptr;
@@ -219,6 +241,7 @@ const char* State::take(const PartitionKept& r) {
   if (const char* why = p->log.restore(r.segments)) return why;
   p->producers = r.producers;
   p->seam_unclear = r.unclear;
+  for (const auto id : r.accepted) p->firsts[id] = PartitionLog::First::answered;
   p->stragglers = r.stragglers;
   const auto start = p->log.tail().start;
   p->show(start);
@@ -250,8 +273,13 @@ std::vector<Record> State::snapshot() const {
   for (const auto& [name, t] : topics_) {
     for (std::size_t i = 0; i < t.partitions.size(); ++i) {
       const PartitionLog& p = t.partitions[i];
+      std::vector<std::int64_t> accepted;
+      for (const auto& [id, first] : p.firsts) {
+        if (first == PartitionLog::First::answered) accepted.push_back(id);
+      }
       out.emplace_back(PartitionKept{name, static_cast<std::int32_t>(i), p.log.segments(),
-                                     p.producers, p.seam_unclear, p.stragglers});
+                                     p.producers, p.seam_unclear, std::move(accepted),
+                                     p.stragglers});
     }
   }
   for (const auto& [key, id] : drawn_) out.emplace_back(ProducerMapped{key.first, key.second, id});
