@@ -54,13 +54,14 @@ wire::Value node_value(const Field& array, const ShownNode& n) {
 class WholeTranslator {
  public:
   WholeTranslator(wire::Version version, bool flexible, Cluster from, Naming& naming,
-                  wire::Edits& edits, Noticed& noticed)
+                  wire::Edits& edits, Noticed& noticed, Offsets* offsets)
       : version_(version),
         flexible_(flexible),
         from_(from),
         naming_(naming),
         edits_(edits),
-        noticed_(noticed) {}
+        noticed_(noticed),
+        numbers_(offsets) {}
 
   const char* take(const Token& t) {
     if (replacing_ != nullptr) {  // inside a node list that is replaced as a whole
@@ -83,13 +84,47 @@ class WholeTranslator {
       case TokenKind::scalar:
       case TokenKind::text:
         field(t);
-        return nullptr;
+        if (numbers_.on()) renumber(t);
+        return numbers_.error();
+      case TokenKind::blob:
+        if (numbers_.on() && t.field->role == Role::records) numbers_.begin_records(t.number);
+        return numbers_.error();
+      case TokenKind::chunk:
+        if (numbers_.in_records()) records(t);
+        return numbers_.error();
       default:
         return nullptr;
     }
   }
 
  private:
+  void renumber(const Token& t) {
+    if (t.kind == TokenKind::text) {
+      if (t.field->role == Role::topic_name) numbers_.topic(t);
+      return;
+    }
+    if (t.field->role == Role::topic_id) return numbers_.topic(topic_id_);
+    const auto shown = numbers_.number(t);
+    if (shown == t.number) return;
+    std::array<std::byte, 8> bytes;
+    wire::store(bytes.data(), shown);
+    edits_.replace(t.at, t.size, Bytes(bytes).last(t.size));
+  }
+
+  // The whole set is one chunk: the body is all there.
+  void records(const Token& t) {
+    numbers_.records(t.content, [&](std::size_t at, const wire::BatchHeader& h) {
+      std::array<std::byte, wire::batch_header_bytes> header;
+      const auto here = t.content.subspan(at, h.header_size());
+      std::copy(here.begin(), here.end(), header.begin());
+      if (!numbers_.batch(h, std::span(header).first(here.size()))) return false;
+      edits_.replace(t.at + at, static_cast<std::uint32_t>(here.size()),
+                     Bytes(header).first(here.size()));
+      return true;
+    });
+    numbers_.end_records();
+  }
+
   const char* end_nodes(const Token& t) {
     wire::Array nodes;
     for (const ShownNode& n : naming_.nodes()) nodes.push_back(node_value(*replacing_, n));
@@ -165,10 +200,10 @@ class WholeTranslator {
   }
 
   void topic_id(const Token& t) {
+    std::copy(t.content.begin(), t.content.end(), topic_id_.begin());
     if (from_ == Cluster::old_cluster) return;
-    wire::Uuid id;
-    std::copy(t.content.begin(), t.content.end(), id.begin());
-    edits_.replace(t.at, t.size, naming_.topic_id(from_, id));
+    topic_id_ = naming_.topic_id(from_, topic_id_);
+    edits_.replace(t.at, t.size, topic_id_);
   }
 
   // Type and name of a config resource stand side by side, in either order.
@@ -194,10 +229,12 @@ class WholeTranslator {
   Naming& naming_;
   wire::Edits& edits_;
   Noticed& noticed_;
+  Renumbering numbers_;
   const Field* replacing_ = nullptr;
   std::uint64_t replaced_at_ = 0;
   std::vector<Token> tags_;
   NodeId node_{-1};
+  wire::Uuid topic_id_{};  // as shown
   std::int64_t type_ = -1;
   Token name_{};
 };
@@ -244,67 +281,16 @@ Passing passing(const wire::Message& answer, wire::Version version, Cluster from
 }
 
 const char* translate(const wire::Message& answer, wire::Version version, Bytes body, Cluster from,
-                      Naming& naming, wire::Edits& edits, Noticed& noticed) {
+                      Naming& naming, wire::Edits& edits, Noticed& noticed, Offsets* offsets) {
   edits.begin(body);
   wire::Walker walker(answer, version, body.size());
-  WholeTranslator translator(version, walker.flexible(), from, naming, edits, noticed);
+  WholeTranslator translator(version, walker.flexible(), from, naming, edits, noticed, offsets);
   for (;;) {
     const Token t = walker.next(body.subspan(walker.position()));
     if (t.kind == TokenKind::done) return nullptr;
     if (t.kind == TokenKind::bad) return walker.error();
     if (t.kind == TokenKind::need_more) return "the body ends early";
     if (const char* why = translator.take(t)) return why;
-  }
-}
-
-std::size_t StreamTranslator::take(std::span<std::byte> window) {
-  const auto start = walker_.position();
-  for (;;) {
-    const auto at = walker_.position() - start;
-    const Token t = walker_.next(window.subspan(at));
-    if (t.kind == TokenKind::done) done_ = true;
-    if (t.kind == TokenKind::done || t.kind == TokenKind::bad || t.kind == TokenKind::need_more) {
-      return at;
-    }
-    rewrite(t, window.subspan(at, t.size));
-  }
-}
-
-void StreamTranslator::rewrite(const Token& t, std::span<std::byte> bytes) {
-  if (t.field == nullptr) return;
-  if (t.kind == TokenKind::tag && t.field->role == Role::endpoints && t.number < 0x80) {
-    // A tag that Kafka has not given: clients step over it. As many bytes as the tag had before.
-    bytes[0] |= std::byte{0x7f};
-    blanking_ = true;
-    return;
-  }
-  if (t.kind == TokenKind::end_tag && t.field->role == Role::endpoints) blanking_ = false;
-  if (blanking_) {
-    if (t.kind == TokenKind::text || t.kind == TokenKind::scalar) {
-      std::fill(bytes.begin(), bytes.end(), std::byte{0});
-    }
-    return;
-  }
-  if (t.kind != TokenKind::scalar) return;
-  switch (t.field->role) {
-    case Role::error:
-      return noticed_.error(t.number);
-    case Role::session_id:
-      noticed_.fetch_session = static_cast<std::int32_t>(t.number);
-      return;
-    case Role::node_id:
-      wire::store(bytes.data(), static_cast<std::int32_t>(shown_number(from_, t.number)));
-      return;
-    case Role::topic_id:
-      if (from_ == Cluster::new_cluster) {
-        wire::Uuid id;
-        std::copy(t.content.begin(), t.content.end(), id.begin());
-        const auto mapped = naming_.topic_id(from_, id);
-        std::copy(mapped.begin(), mapped.end(), bytes.begin());
-      }
-      return;
-    default:
-      return;
   }
 }
 

@@ -1,8 +1,7 @@
 // What names a cluster in an answer, made what clients may see; and the reverse in requests.
 //
 // By role only (wire/roles.txt): addresses, node lists, node ids, cluster and topic ids, BROKER
-// config resources. Offsets and epochs of the old cluster pass unchanged until a partition's first
-// cut.
+// config resources. Offsets and epochs pass unchanged unless Offsets say otherwise.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "proxy/route/node.h"
+#include "proxy/route/offsets.h"
 #include "proxy/wire/edit.h"
 #include "proxy/wire/value.h"
 #include "proxy/wire/walker.h"
@@ -57,31 +57,37 @@ enum class Passing : std::uint8_t {
 };
 Passing passing(const wire::Message& answer, wire::Version version, Cluster from);
 
-// Rewrites one whole answer body: fills `edits`. Null, or why it is not a message of its version.
+// Rewrites one whole answer body: fills `edits`. Null, or why it is not a message of its version,
+// or not to be shown. `offsets`: what a Fetch or Produce answer is renumbered with; null: not.
 const char* translate(const wire::Message& answer, wire::Version version, wire::Bytes body,
-                      Cluster from, Naming& naming, wire::Edits& edits, Noticed& noticed);
+                      Cluster from, Naming& naming, wire::Edits& edits, Noticed& noticed,
+                      Offsets* offsets = nullptr);
 
 // The same as the bytes arrive. Leader endpoints (KIP-951) cannot change their length here: they
 // are blanked, and their tag becomes one that no client knows.
 class StreamTranslator {
  public:
   StreamTranslator(const wire::Message& answer, wire::Version version, std::uint64_t body_size,
-                   Cluster from, Naming& naming)
-      : walker_(answer, version, body_size), from_(from), naming_(naming) {}
+                   Cluster from, Naming& naming, Offsets* offsets = nullptr)
+      : walker_(answer, version, body_size), from_(from), naming_(naming), numbers_(offsets) {}
 
   // Walks and rewrites `window`, the bytes from position() on; returns how many are finished and
-  // may be sent. The rest belongs to a token that is not complete.
+  // may be sent. The rest belongs to a token, or a batch's header, that is not complete.
   std::size_t take(std::span<std::byte> window);
   bool done() const { return done_; }
-  const char* error() const { return walker_.error(); }
+  const char* error() const {
+    return numbers_.error() != nullptr ? numbers_.error() : walker_.error();
+  }
   const Noticed& noticed() const { return noticed_; }
   std::uint64_t left() const { return walker_.body_size() - walker_.position(); }
 
  private:
   void rewrite(const wire::Token& t, std::span<std::byte> bytes);
+  void renumber(const wire::Token& t, std::span<std::byte> bytes);
   wire::Walker walker_;
   Cluster from_;
   Naming& naming_;
+  Renumbering numbers_;
   Noticed noticed_;
   bool blanking_ = false;
   bool done_ = false;
