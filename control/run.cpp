@@ -125,7 +125,9 @@ class Process {
     timer_.expires_after(std::chrono::seconds(1));
     timer_.async_wait([this](boost::system::error_code ec) {
       if (ec) return;
-      journal_->tend();
+      const std::string step = daemon_->operate().step();
+      const bool holding = step.starts_with('S') && step != "S8";
+      journal_->tend(!holding);
       tend_journal();
     });
   }
