@@ -164,6 +164,12 @@ struct ToJson {
     w.number("cut", r.cut);
     w.number("id", r.id);
   }
+  void operator()(const FirstAccepted& r) {
+    type("first");
+    w.text("topic", r.topic);
+    w.number("partition", r.partition);
+    w.number("producer", r.producer_id);
+  }
   void operator()(const CommitAccepted& r) {
     type("commit");
     w.text("group", r.group);
@@ -191,6 +197,9 @@ struct ToJson {
     w.list("segments", r.segments, [](Writer one, const Segment& s) { write(one, s); });
     w.list("producers", r.producers, [](Writer one, const auto& p) { write(one, p); });
     w.list("unclear", r.unclear, [](Writer one, const BatchId& b) { write(one, b); });
+    json::array accepted;
+    for (const auto id : r.accepted) accepted.push_back(id);
+    out["accepted"] = std::move(accepted);
     w.number("stragglers", r.stragglers);
   }
 };
@@ -223,6 +232,15 @@ PartitionKept read_partition(Reader& r) {
   r.list("segments", [&](Reader& one) { p.segments.push_back(read_segment(one)); });
   p.producers = read_producers(r);
   p.unclear = read_unclear(r);
+  const auto* accepted = r.in.if_contains("accepted");
+  if (!accepted || !accepted->is_array()) r.refuse("accepted");
+  else
+    for (const auto& id : accepted->get_array()) {
+      if (id.is_int64())
+        p.accepted.push_back(id.get_int64());
+      else
+        r.refuse("accepted");
+    }
   p.stragglers = r.number<std::int64_t>("stragglers");
   return p;
 }
@@ -259,6 +277,9 @@ std::optional<splice::Record> read_splice_record(std::string_view type, Reader& 
   if (type == "producer")
     return ProducerMapped{r.number<std::int64_t>("producer"), r.number<std::uint32_t>("cut"),
                           r.number<std::int64_t>("id")};
+  if (type == "first")
+    return FirstAccepted{r.text("topic"), r.number<std::int32_t>("partition"),
+                         r.number<std::int64_t>("producer")};
   if (type == "commit")
     return CommitAccepted{r.text("group"),
                           r.text("topic"),

@@ -3,6 +3,7 @@
 
 #include "proxy/net/session.h"
 #include "proxy/observe/log.h"
+#include "proxy/splice/tails.h"
 #include "proxy/wire/bytes.h"
 #include "proxy/wire/framer.h"
 #include "proxy/wire/header.h"
@@ -41,6 +42,7 @@ std::optional<std::size_t> Session::take_answer(Link& link, std::span<std::byte>
       learn(*queue_.front(), 0, link.node(), {}, t.noticed());
       link.inbound = Inbound::head;
       link.translator.reset();
+      link.offsets.reset();
       link.awaited.pop_front();
       answered(*queue_.front());
       queue_.pop_front();
@@ -109,7 +111,10 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
   std::int32_t correlation = 0;
   std::uint32_t head = 0;
   const auto rest = data.subspan(wire::frame_prefix_bytes);
-  switch (wire::parse_answer(*e.answer, e.version, rest, content, correlation, head)) {
+  const auto part = link.awaited.front().part;
+  switch (wire::parse_answer(e.task ? *wire::response(e.asks[part].api) : *e.answer,
+                             e.task ? e.asks[part].version : e.version, rest, content, correlation,
+                             head)) {
     case wire::Parse::ok:
       break;
     case wire::Parse::need_more:
@@ -139,8 +144,9 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
   }
   e.cluster = cluster;
   link.inbound = Inbound::stream;
+  link.offsets = e.spliced ? std::make_unique<splice::Tails>(world_.splice, cluster) : nullptr;
   link.translator = std::make_unique<route::StreamTranslator>(*e.answer, e.version, content - head,
-                                                              cluster, naming_);
+                                                              cluster, naming_, link.offsets.get());
   const auto used = wire::frame_prefix_bytes + head;
   send_client(wire::Bytes(data.first(used)));
   if (closed_) return std::nullopt;
@@ -153,7 +159,9 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
   const wire::Bytes content = frame.subspan(wire::frame_prefix_bytes);
   std::int32_t correlation = 0;
   std::uint32_t head = 0;
-  if (wire::parse_answer(*e.answer, e.version, content, content.size(), correlation, head) !=
+  const auto& answer = e.task ? *wire::response(e.asks[a.part].api) : *e.answer;
+  const auto version = e.task ? e.asks[a.part].version : e.version;
+  if (wire::parse_answer(answer, version, content, content.size(), correlation, head) !=
           wire::Parse::ok ||
       correlation != e.correlation) {
     return close(CloseCause::bad_answer, "not an answer to what was asked");
@@ -164,17 +172,26 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
   const auto cluster = link.node().cluster;
   route::Noticed noticed;
   e.cluster = cluster;
+  if (e.task) {
+    const char* problem = nullptr;
+    const auto value = wire::decode(answer, version, body, problem);
+    if (problem != nullptr) return close(CloseCause::bad_answer, problem);
+    return take_for_task(e, a.part, value);
+  }
+  splice::Tails tails(world_.splice, cluster);
   // Metadata first teaches, then is shown: its node list is ours.
   if (e.answer->api == metadata) learn(e, a.part, link.node(), body, noticed);
   world_.edits.clear();
   if (const char* why =
-          route::translate(*e.answer, e.version, body, cluster, naming_, world_.edits, noticed)) {
+          route::translate(*e.answer, e.version, body, cluster, naming_, world_.edits, noticed,
+                           e.spliced ? &tails : nullptr)) {
     return close(CloseCause::bad_answer,
                  std::string(e.answer->name) + " v" + std::to_string(e.version) + ": " + why);
   }
   if (e.answer->api != metadata || noticed.stale_leader)
     learn(e, a.part, link.node(), body, noticed);
   const wire::Bytes heading = frame.first(wire::frame_prefix_bytes + head);
+  if (e.change && !change_answer(e, body)) return;
   if (!e.parts.empty() || !e.complete) {
     return finish_part(e, a.part, heading, body);
   }
@@ -190,6 +207,23 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
   wire::seal(e.frame);
   e.ready = true;
   advance();
+}
+
+// The translated answer, changed as its exchange wants: one edit of the whole body.
+bool Session::change_answer(Exchange& e, wire::Bytes body) {
+  std::vector<std::byte> translated, changed;
+  world_.edits.append_to(translated, body);
+  const char* problem = nullptr;
+  const auto value = wire::decode(*e.answer, e.version, translated, problem);
+  if (problem == nullptr)
+    problem = wire::encode(*e.answer, e.version, e.change(value), changed);
+  if (problem != nullptr) {
+    close(CloseCause::bad_answer, std::string(e.answer->name) + ": " + problem);
+    return false;
+  }
+  world_.edits.clear();
+  world_.edits.replace(0, static_cast<std::uint32_t>(body.size()), changed);
+  return true;
 }
 
 // What an answer tells of the cluster that gave it.

@@ -113,6 +113,14 @@ void EndReader::read(std::function<void(const std::vector<splice::PartitionReadi
   first->end();
 }
 
+std::set<std::int64_t> EndReader::known_producers() const {
+  std::set<std::int64_t> out;
+  for (const auto& [key, p] : partitions_) {
+    for (const auto& [id, tail] : p.tails) out.insert(id);
+  }
+  return out;
+}
+
 void EndReader::fail(Cluster c, const std::set<Key>& keys, const std::string& why) {
   for (const auto& key : keys) {
     auto& error = side(partitions_[key], c).reading.error;

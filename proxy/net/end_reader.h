@@ -26,6 +26,9 @@ class EndReader : public std::enable_shared_from_this<EndReader> {
   // since the last reading, leader and epoch again.
   void read(std::function<void(const std::vector<splice::PartitionReading>&)> done);
 
+  // Ids of the producers seen so far, as `from` knows them.
+  std::set<std::int64_t> known_producers() const;
+
  private:
   using Key = std::pair<std::string, std::int32_t>;
   struct Side {

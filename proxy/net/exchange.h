@@ -51,7 +51,12 @@ struct Exchange {
   std::vector<std::string> keys;  // groups or transactional ids it named, for stale coordinators
 
   // Of topics in a migration.
-  std::unique_ptr<splice::Task> task;  // asks brokers round by round; parts are its asks
+  std::unique_ptr<splice::Task> task;  // asks brokers round by round
+  struct Asked {
+    wire::ApiKey api;
+    wire::Version version;
+  };
+  std::vector<Asked> asks;  // of this round; parts_left of them are unanswered
   // Changes the translated answer's body, from brokers of `cluster`.
   std::function<wire::Value(const wire::Value&)> change;
   bool spliced = false;          // offsets in its answers are translated

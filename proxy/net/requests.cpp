@@ -133,6 +133,9 @@ void Session::request(std::span<std::byte> frame) {
   if (h.api == produce) {
     read_batches(world_.parts);
     if (!world_.splice.idle() && !admit_produce(h, frame)) return;
+  } else if (!world_.splice.idle()) {
+    next_ = {};
+    if (splice_request(h, *m, frame)) return;
   }
   route::dispatch(*m, world_.parts, world_.view(), origin(h.api), world_.decision);
   if (h.api == produce && !world_.judged.empty()) take_out_own_leaves();
@@ -147,6 +150,10 @@ void Session::note(const wire::RequestHeader& h, const wire::Parts& parts) {
   const auto& group = parts.top(Role::group_id);
   const auto& member = parts.top(Role::member_id);
   if (group.number > 0 && member.number > 0) {
+    if (h.api == leave_group)
+      world_.members_seen.erase({std::string(group.text), std::string(member.text)});
+    else
+      world_.members_seen.emplace(group.text, member.text);
     if (h.api == leave_group) {
       world_.identities.unlink(group.text, member.text);
     } else if (who_.instance != route::Instance{0} && who_.instance != world_.shared_instance) {
@@ -197,6 +204,13 @@ Exchange& Session::expect(const wire::RequestHeader& h, const wire::Message& m) 
   e->version = h.version;
   e->correlation = h.correlation;
   e->began = Clock::now();
+  if (next_.change || next_.spliced) {
+    e->change = std::move(next_.change);
+    e->spliced = next_.spliced;
+    e->asked = std::move(next_.asked);
+    e->whole = e->change != nullptr;
+    next_ = {};
+  }
   queue_.push_back(std::move(e));
   return *queue_.back();
 }

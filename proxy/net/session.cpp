@@ -1,5 +1,6 @@
 #include "proxy/net/session.h"
 
+#include <algorithm>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
@@ -277,6 +278,7 @@ void Session::link_failed(const std::shared_ptr<Link>& link, const std::string& 
                          {"node", static_cast<std::int32_t>(node.id)},
                          {"client", remote_},
                          {"why", why}});
+  if (fail_tasks(link)) return;
   if (!opened && move_to_another(link)) return;
   if (lingering_) {
     mark_unclear(*link);
@@ -288,6 +290,24 @@ void Session::link_failed(const std::shared_ptr<Link>& link, const std::string& 
   mark_unclear(*link);
   link->close();
   close(opened ? CloseCause::link_lost : CloseCause::link_refused, why);
+}
+
+// A task goes on without one broker's answer. False: others wait for the link too.
+bool Session::fail_tasks(const std::shared_ptr<Link>& link) {
+  const auto all = link->awaited;
+  if (lingering_ || all.empty() || link->unanswered_sent > link->unanswered_read ||
+      (upload_ && upload_->link == link) ||
+      std::ranges::any_of(all, [](const Awaited& a) { return a.exchange && !a.exchange->task; })) {
+    return false;
+  }
+  link->close();
+  --world_.metrics.links[static_cast<std::size_t>(link->node().cluster)];
+  links_.erase(link->node());
+  for (const auto& a : all) {
+    if (a.exchange != nullptr && !closed_) take_for_task(*a.exchange, a.part, {});
+  }
+  resume_soon();
+  return true;
 }
 
 // What was to go over a link that never opened goes to another broker of the cluster. One that is

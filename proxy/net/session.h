@@ -41,6 +41,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   };
   Pending pending(const Topics& topics, route::Cluster from) const;
   void ask_behind_acks_0(route::Cluster cluster, bool begin);
+  // These topics live elsewhere now: polls that are parked at brokers end (rules B6).
+  void route_changed(const Topics& topics);
 
   // For `clients`.
   const Who& who() const { return who_; }
@@ -69,6 +71,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void link_drained(const std::shared_ptr<Link>& link) override;
   void link_failed(const std::shared_ptr<Link>& link, const std::string& why) override;
   bool move_to_another(const std::shared_ptr<Link>& link);
+  bool fail_tasks(const std::shared_ptr<Link>& link);
   bool linger();
   void end_linger_if_done();
   void forget();
@@ -110,6 +113,24 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void park(std::span<std::byte> frame);
   static bool is_acks_0(std::span<std::byte> frame);
 
+  // spliced.cpp
+  bool splice_request(const wire::RequestHeader& h, const wire::Message& m,
+                      std::span<std::byte> frame);
+  std::optional<wire::Value> decoded(const wire::RequestHeader& h, const wire::Message& m,
+                                     wire::Bytes frame);
+  bool names_spliced() const;
+  bool task_for(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
+  void begin_task(const wire::RequestHeader& h, const wire::Message& m,
+                  std::unique_ptr<splice::Task> task);
+  void next_round(Exchange& e);
+  void finish_task(Exchange& e);
+  void put_answer(Exchange& e, const wire::Value& body);
+  void take_for_task(Exchange& e, std::size_t i, const wire::Value& body);
+  bool fetch_spliced(const wire::RequestHeader& h, const wire::Message& m,
+                     std::span<std::byte> frame);
+  bool being_received(const Exchange& e) const;
+  bool committed(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
+
   // uploads.cpp
   std::optional<std::size_t> stream_produce(std::span<std::byte> data);
   void begin_stream(const wire::RequestHeader& h, wire::Bytes content_head, std::uint64_t body);
@@ -121,6 +142,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
                                           std::uint32_t content);
   void skipped(Link& link);
   void whole_answer(Link& link, std::span<std::byte> frame);
+  bool change_answer(Exchange& e, wire::Bytes body);
   void learn(Exchange& e, std::size_t part, route::NodeKey from, wire::Bytes body,
              const route::Noticed& noticed);
   void finish_part(Exchange& e, std::size_t part, wire::Bytes head, wire::Bytes body);
@@ -165,9 +187,17 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::size_t client_sent_ = 0;
   route::ProduceOrder order_;
   mutable std::uint64_t own_metadata_asked_ = 0;  // of a connection without instance
+  struct Next {  // what the exchange that begins next is to have
+    std::function<wire::Value(const wire::Value&)> change;
+    bool spliced = false;
+    std::vector<std::byte> asked;
+  };
+  Next next_;
+  std::size_t fetch_session_era_ = 0;  // how many migrations there were when it began
   std::int32_t fetch_session_ = 0;
   std::optional<route::NodeKey> fetch_session_at_;
   Clock::time_point active_;  // last byte from or to the client
+  std::int64_t last_producer_ = -1;  // told to World::producers_seen
   Clock::time_point parked_since_;
   bool parked_ = false;     // a Produce waits in held_ (or in upload_) for the migration
   bool again_ = false;      // the request is one that waited

@@ -146,4 +146,18 @@ void World::unclear(const std::string& road, splice::PartitionLog* log, splice::
   if (all.size() < kept_max) all.push_back(std::move(u));
 }
 
+void World::adopt_unclear() {
+  for (auto it = unclear_roads.begin(); it != unclear_roads.end();) {
+    const auto slash = it->first.rfind('/');
+    const auto index = std::stoi(it->first.substr(slash + 1));
+    auto* log = splice.partition(it->first.substr(0, slash), {}, index);
+    if (log == nullptr) {
+      ++it;
+      continue;
+    }
+    log->unclear.insert(log->unclear.end(), it->second.begin(), it->second.end());
+    it = unclear_roads.erase(it);
+  }
+}
+
 }  // namespace shunt::net

@@ -49,6 +49,14 @@ class ClusterAccess {
   virtual bool reachable() const = 0;
 };
 
+// Takes the commits that a group's home has accepted (copier.h).
+class CommitTaker {
+ public:
+  virtual ~CommitTaker() = default;
+  virtual void accepted(const splice::CommitAccepted& commit) = 0;
+  virtual std::int64_t behind(const std::string& group) const = 0;  // partitions not copied yet
+};
+
 struct World {
   World(boost::asio::io_context& loop, Settings s, Remembered r, Memory& m);
 
@@ -64,6 +72,7 @@ struct World {
   observe::Events events;
   std::string cluster_id;  // as clients see it: old's, for ever
   ClusterAccess* access[2] = {nullptr, nullptr};
+  CommitTaker* commits = nullptr;
   std::set<std::shared_ptr<Session>> sessions;
   std::set<std::shared_ptr<Session>> lingering;  // their clients have gone (Session::linger)
   std::unordered_map<std::uint32_t, std::uint64_t> metadata_asked;  // by client instance
@@ -73,6 +82,8 @@ struct World {
   bool waking = false;
   std::set<std::pair<std::int64_t, std::uint32_t>> drawing;  // (client's id, cut), asked for
 
+  std::set<std::pair<std::string, std::string>> members_seen;  // (group, member id)
+  std::set<std::int64_t> producers_seen;                       // as clients know them
   std::deque<std::weak_ptr<Session>> parked;
   std::function<void()> on_settled;
   std::deque<std::int64_t> drawn[2];  // by cluster: ids that nobody has yet
@@ -105,6 +116,10 @@ struct World {
   void draw_ids(route::Cluster c, std::size_t count, std::function<void(std::string)> done);
   // Sessions whose Produce waits, in the order they began to: all are judged again.
   void wake_parked();
+  // A group's member, or a producer, has spoken here (not long ago): it does not go past us.
+  bool passes_here(const std::string& group, const std::string& member) const {
+    return members_seen.contains({group, member});
+  }
   // Something that a cut waits for may be over.
   void settled() {
     if (on_settled) on_settled();
@@ -112,6 +127,7 @@ struct World {
   // A Produce whose link ended without an answer; `road`: ProduceOrder's key. Null log: its topic
   // is in no migration (yet).
   void unclear(const std::string& road, splice::PartitionLog* log, splice::Unclear u);
+  void adopt_unclear();  // a migration has begun: those of its topics belong to it
   std::string topic_of_road(const std::string& road) const;
   // Where a node is, or null.
   const route::Endpoint* endpoint(route::NodeKey node) const;

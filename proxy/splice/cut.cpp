@@ -88,6 +88,12 @@ std::string Cut::not_yet(const PartitionReading& r, const PartitionLog& p, std::
       return at + "in-sync replicas " + text(side->in_sync) + " below min.insync.replicas " +
              text(side->in_sync_min);
   }
+  const auto& tail = p.log.tail();
+  const auto shown = std::max(tail.native(p.shown_end).at, tail.native_start);
+  // Somebody who writes past us may be faster than the reading; read again, it must be there.
+  if (r.from.log_end < shown)
+    return where(r) + ": its log ends at " + text(r.from.log_end) + ", but offsets up to " +
+           text(shown) + " have been shown: records were lost (an unclean leader election?)";
   if (!p.unclear.empty()) {
     const auto& u = p.unclear.front();
     return where(r) + ": a batch of " + (u.client.empty() ? "a client" : u.client) +
@@ -99,11 +105,6 @@ std::string Cut::not_yet(const PartitionReading& r, const PartitionLog& p, std::
 
 // What no waiting mends: one of the clusters has lost records.
 std::string Cut::never(const PartitionReading& r, const PartitionLog& p) const {
-  const auto& tail = p.log.tail();
-  const auto shown = std::max(tail.native(p.shown_end).at, tail.native_start);
-  if (r.from.log_end < shown)
-    return where(r) + ": its log ends at " + text(r.from.log_end) + ", but offsets up to " +
-           text(shown) + " have been shown: records were lost (an unclean leader election?)";
   if (const auto next = p.log.next_native(plan_.to); next && r.to.log_end < *next)
     return where(r) + ": the log on " + std::string(route::name(plan_.to)) + " ends at " +
            text(r.to.log_end) + ", its last segment at " + text(*next) + ": records were lost";

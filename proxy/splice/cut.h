@@ -72,6 +72,9 @@ class Cut {
   Want cancel(const std::string& reason, std::int64_t now, UnixMillis unix_now);
   Want released(std::int64_t now, UnixMillis unix_now);
 
+  // What S3 waits for just now: for the reason, should the limit end it.
+  void waits_for(const std::string& what) { waiting_for_ = what; }
+
   const CutPlan& plan() const { return plan_; }
   Step step() const { return step_; }
   const char* step_name() const;
