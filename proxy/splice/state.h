@@ -111,7 +111,10 @@ class State {
   const TopicLog* topic(std::string_view name) const;
   TopicLog* topic(const wire::Uuid& shown_id);  // clients are shown old's ids
   // By name or, when that is empty, by id. Null: not in a migration, or no such partition.
+  const TopicLog* topic(std::string_view name, const wire::Uuid& shown_id) const;
   PartitionLog* partition(std::string_view topic, const wire::Uuid& shown_id, std::int32_t index);
+  const PartitionLog* partition(std::string_view topic, const wire::Uuid& shown_id,
+                                std::int32_t index) const;
 
   const std::map<std::string, Migration>& migrations() const { return migrations_; }
   const Migration* migration(std::string_view id) const;
