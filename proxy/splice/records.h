@@ -103,6 +103,7 @@ struct Swept {
   std::int64_t from_end = 0;  // native end of what is swept in
   std::int64_t records = 0;
   UnixMillis at = 0;
+  std::int32_t epoch_last = -1;  // the greatest shown leader epoch of the tail so far (rules C6)
 };
 // The producer id a cluster gave us for a client's: (client's id, cut) -> id (rules B8).
 struct ProducerMapped {

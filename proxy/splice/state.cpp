@@ -3,6 +3,17 @@
 #include <algorithm>
 
 namespace shunt::splice {
+namespace {
+
+// All that lies before the tail is there to be read.
+void show_start(PartitionLog& p) {
+  const auto start = p.log.tail().start;
+  p.show(start);
+  p.high_watermark = std::max(p.high_watermark, start);
+  p.last_stable = std::max(p.last_stable, start);
+}
+
+}  // namespace
 
 std::int32_t BatchId::last_sequence() const {
   const auto last = std::int64_t{first_sequence} + std::max(records, 1) - 1;
@@ -42,17 +53,28 @@ State::Place State::place_of(const PartitionLog& log) const {
 }
 
 Cluster State::home(std::string_view name, const wire::Uuid& shown_id) const {
-  const TopicLog* t = name.empty() ? const_cast<State*>(this)->topic(shown_id) : topic(name);
+  const TopicLog* t = topic(name, shown_id);
   return t == nullptr ? Cluster::old_cluster : t->produce_to();
 }
 
-PartitionLog* State::partition(std::string_view name, const wire::Uuid& shown_id,
-                               std::int32_t index) {
-  TopicLog* t = name.empty() ? topic(shown_id) : topic(name);
+const TopicLog* State::topic(std::string_view name, const wire::Uuid& shown_id) const {
+  if (!name.empty()) return topic(name);
+  const auto it = names_.find(shown_id);
+  return it == names_.end() ? nullptr : topic(it->second);
+}
+
+const PartitionLog* State::partition(std::string_view name, const wire::Uuid& shown_id,
+                                     std::int32_t index) const {
+  const TopicLog* t = topic(name, shown_id);
   if (t == nullptr || index < 0 || static_cast<std::size_t>(index) >= t->partitions.size()) {
     return nullptr;
   }
   return &t->partitions[static_cast<std::size_t>(index)];
+}
+
+PartitionLog* State::partition(std::string_view name, const wire::Uuid& shown_id,
+                               std::int32_t index) {
+  return const_cast<PartitionLog*>(std::as_const(*this).partition(name, shown_id, index));
 }
 
 const Migration* State::migration(std::string_view id) const {
@@ -155,21 +177,25 @@ const char* State::take(const CutAborted& r) {
 const char* State::take(const CutSealed& r) {
   Move* m = find_move(r.move);
   if (m == nullptr || m->sealed) return "a cut is sealed that did not begin";
+  for (const Seam& s : r.seams) {  // all of them, or none
+    const PartitionLog* p = partition(s.topic, {}, s.partition);
+    if (p == nullptr) return "a seam of an unknown partition";
+    VirtualLog trial = p->log;
+    if (const char* why = trial.append(s.native_end, s.epoch_last, m->to, s.native_start, r.cut)) {
+      return why;
+    }
+  }
   for (const Seam& s : r.seams) {
     PartitionLog* p = partition(s.topic, {}, s.partition);
-    if (p == nullptr) return "a seam of an unknown partition";
     if (const char* why = p->log.append(s.native_end, s.epoch_last, m->to, s.native_start, r.cut)) {
-      return why;
+      return why;  // a partition named twice
     }
     p->producers = s.producers;
     p->seam_unclear = s.unclear;
     p->firsts.clear();
     p->unclear.clear();
     p->candidate_end.reset();
-    const auto start = p->log.tail().start;
-    p->show(start);
-    p->high_watermark = std::max(p->high_watermark, start);
-    p->last_stable = std::max(p->last_stable, start);
+    show_start(*p);
   }
   m->sealed = true;
   m->cut = r.cut;
@@ -190,10 +216,10 @@ const char* State::take(const Swept& r) {
   PartitionLog* p = partition(r.topic, {}, r.partition);
   if (p == nullptr) return "a sweep of an unknown partition";
   const auto& tail = p->log.tail();
-  const auto epoch = std::max(tail.shown_epoch(0), tail.epoch_base);
+  const auto epoch = std::max(r.epoch_last, tail.epoch_base);
   if (const char* why = p->log.sweep(r.tail_end, epoch, r.from, r.from_end)) return why;
   p->stragglers += r.records;
-  p->show(p->log.tail().start);
+  show_start(*p);
   return nullptr;
 }
 
@@ -243,9 +269,7 @@ const char* State::take(const PartitionKept& r) {
   p->seam_unclear = r.unclear;
   for (const auto id : r.accepted) p->firsts[id] = PartitionLog::First::answered;
   p->stragglers = r.stragglers;
-  const auto start = p->log.tail().start;
-  p->show(start);
-  p->high_watermark = p->last_stable = start;
+  show_start(*p);
   return nullptr;
 }
 

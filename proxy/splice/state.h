@@ -122,7 +122,10 @@ class State : public route::Homes {
   Place place_of(const PartitionLog& log) const;
   Cluster home(std::string_view topic, const wire::Uuid& shown_id) const override;
   // By name or, when that is empty, by id. Null: not in a migration, or no such partition.
+  const TopicLog* topic(std::string_view name, const wire::Uuid& shown_id) const;
   PartitionLog* partition(std::string_view topic, const wire::Uuid& shown_id, std::int32_t index);
+  const PartitionLog* partition(std::string_view topic, const wire::Uuid& shown_id,
+                                std::int32_t index) const;
 
   const std::map<std::string, Migration>& migrations() const { return migrations_; }
   const Migration* migration(std::string_view id) const;
