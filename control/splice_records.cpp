@@ -157,6 +157,7 @@ struct ToJson {
     w.number("from_end", r.from_end);
     w.number("records", r.records);
     w.number("at_ms", r.at);
+    w.number("epoch_last", r.epoch_last);
   }
   void operator()(const ProducerMapped& r) {
     type("producer");
@@ -273,7 +274,8 @@ std::optional<splice::Record> read_splice_record(std::string_view type, Reader& 
                  r.cluster("from"),
                  r.number<std::int64_t>("from_end"),
                  r.number<std::int64_t>("records"),
-                 r.number<UnixMillis>("at_ms")};
+                 r.number<UnixMillis>("at_ms"),
+                 r.number<std::int32_t>("epoch_last")};
   if (type == "producer")
     return ProducerMapped{r.number<std::int64_t>("producer"), r.number<std::uint32_t>("cut"),
                           r.number<std::int64_t>("id")};

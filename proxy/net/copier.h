@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "proxy/net/exchange.h"
 #include "proxy/net/world.h"
 #include "proxy/splice/commits.h"
 

@@ -68,7 +68,8 @@ std::vector<splice::Record> life() {
       splice::ProducerMapped{4000, 1, 77},
       sealed,
       splice::CutFlipped{"m1.2", 38, 13},
-      splice::Swept{"orders", 0, 20, from_old, 9050, 9, 14},
+      splice::Swept{"orders", 0, 20, from_old, 9050, 9, 14, 6},
+      splice::FirstAccepted{"orders", 1, 4000},
       splice::CommitAccepted{"billing", "orders", 1, {9042}, "meta\xfe", 15},
       splice::CommitAccepted{"gr\xc3\xbcn", "orders", 0, {3}, "", 15},
       splice::CommitAccepted{"billing", "orders", 0, {5}, "", 16},
@@ -118,6 +119,7 @@ TEST_CASE("splice records: each kind is read back as it was written") {
   kept.segments = {closed, open};
   kept.producers = seam("", 0).producers;
   kept.unclear = seam("", 0).unclear;
+  kept.accepted = {4000, 4001};
   kept.stragglers = 9;
   all.emplace_back(kept);
   std::set<std::size_t> kinds;
