@@ -4,7 +4,8 @@
 // For everything about a migrated topic that no single broker can answer (Fetch over a seam,
 // ListOffsets, OffsetForLeaderEpoch, ...). A task is a value machine: whoever drives it sends what
 // round() says, hands the answers to take(), and goes round again until there is nothing to ask.
-// All bodies are in the version of the client's request; answers are as the broker gave them.
+// Bodies are in the version of the client's request unless the ask names another API; answers are
+// as the broker gave them.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,8 @@ class Task {
   struct Ask {
     route::NodeKey to;
     wire::Value body;
+    wire::ApiKey api = -1;  // -1: the client's, in the client's version
+    wire::Version version = -1;
   };
   virtual ~Task() = default;
   // What to ask next; empty: answer() is ready. Called at first, and when all asks of the round
