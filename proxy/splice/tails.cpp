@@ -1,0 +1,51 @@
+#include "proxy/splice/tails.h"
+
+#include "proxy/splice/ends.h"
+
+namespace shunt::splice {
+
+using wire::Role;
+
+const route::Shift* Tails::at(std::string_view topic, const wire::Uuid& shown_id,
+                              std::int32_t partition) {
+  log_ = state_.partition(topic, shown_id, partition);
+  shift_ = {};
+  if (log_ == nullptr) {
+    if (from_ == Cluster::old_cluster) return nullptr;
+    shift_.refused = "the new cluster answers for a partition that is in no migration";
+    return &shift_;
+  }
+  const auto& segments = log_->log.segments();
+  segment_ = segments.size();
+  while (segment_ > 0 && segments[segment_ - 1].cluster != from_) --segment_;
+  if (segment_ == 0) {
+    shift_.refused = "the cluster answers for a partition that has no segment there";
+    return &shift_;
+  }
+  const Segment& s = segments[--segment_];
+  shift_.offset = s.start.at - s.native_start;
+  shift_.native_end = end_of(*log_, segment_);
+  shift_.epoch_base = s.epoch_base;
+  shift_.epoch_last = s.epoch_last;
+  return &shift_;
+}
+
+std::optional<std::int64_t> Tails::shown(Role role, std::int64_t native) {
+  switch (role) {
+    case Role::log_end:
+      if (native > end_of(*log_, segment_)) return std::nullopt;
+      return learn_high_watermark(*log_, segment_, native);
+    case Role::stable_end:
+      return learn_last_stable(*log_, segment_, native);
+    case Role::log_start:
+      return learn_log_start(*log_, from_, native);
+    default: {
+      const auto v = log_->log.at_or_after({from_, native});
+      if (!v) return -1;
+      log_->show({v->at + 1});
+      return v->at;
+    }
+  }
+}
+
+}  // namespace shunt::splice

@@ -1,0 +1,33 @@
+// Answers from one cluster renumbered by the state: of partitions that live in their open tail.
+//
+// The hot path of a migrated topic. What crosses a seam, reads a closed segment or meets a
+// candidate end is a task (fetch.h). A Fetch answer that was asked for before a segment was
+// appended to one of its partitions must not come here: whoever drives drops it.
+#pragma once
+
+#include "proxy/route/offsets.h"
+#include "proxy/splice/state.h"
+
+namespace shunt::splice {
+
+// One per answer. Learns what it shows: high watermark, last stable offset, log start, shown_end.
+//  - A partition in no migration passes unchanged; one before its first cut too, but for its end.
+//  - A Produce answer's offset of an earlier segment is shown where that one stands; one that no
+//    segment holds is shown as none (-1).
+//  - Numbers of a cluster that has no segment of the partition are refused.
+class Tails : public route::Offsets {
+ public:
+  Tails(State& state, Cluster from) : state_(state), from_(from) {}
+  const route::Shift* at(std::string_view topic, const wire::Uuid& shown_id,
+                         std::int32_t partition) override;
+  std::optional<std::int64_t> shown(wire::Role role, std::int64_t native) override;
+
+ private:
+  State& state_;
+  Cluster from_;
+  PartitionLog* log_ = nullptr;
+  std::size_t segment_ = 0;  // from_'s last one
+  route::Shift shift_;
+};
+
+}  // namespace shunt::splice
