@@ -224,6 +224,12 @@ const char* State::take(const Swept& r) {
 }
 
 const char* State::take(const ProducerMapped& r) {
+  const auto known = drawn_.find({r.producer_id, r.cut});
+  if (known != drawn_.end() && known->second != r.id) return "a producer has two ids in one cut";
+  const auto of = drawn_of_.find({r.id, r.cut});
+  if (of != drawn_of_.end() && of->second != r.producer_id) {
+    return "an id has two producers in one cut";
+  }
   drawn_[{r.producer_id, r.cut}] = r.id;
   drawn_of_[{r.id, r.cut}] = r.producer_id;
   return nullptr;
