@@ -69,6 +69,8 @@ class Process {
     s.socket = config_.socket;
     s.snapshot = [this] { return daemon_->snapshot(); };
     s.not_ready = [this] { return draining_ ? std::string("draining") : std::string(); };
+    s.operate = [this]() -> net::Operator& { return daemon_->operate(); };
+    s.events = [this]() -> const observe::Events& { return daemon_->events(); };
     s.metrics = [this, version] {
       observe::Metrics m = daemon_->metrics();
       m.journal_bytes = journal_->bytes();
