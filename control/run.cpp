@@ -2,6 +2,7 @@
 #include "control/run.h"
 
 #include <csignal>
+#include <cstdlib>
 
 #include <malloc.h>
 #include <sys/resource.h>
@@ -52,7 +53,9 @@ class Process {
     if (!api_.listen_socket(config_.socket, config_.group, failure)) return cannot_run(failure);
     if (config_.http && !api_.listen_http(*config_.http, failure)) return cannot_run(failure);
 
-    daemon_ = net::Daemon::make(io_, config_.net, std::move(opened.remembered), *journal_);
+    net::Settings settings = config_.net;
+    if (const char* at = std::getenv("SHUNT_DIE_AT")) settings.die_at = at;  // tests alone
+    daemon_ = net::Daemon::make(io_, settings, std::move(opened.remembered), *journal_);
     if (std::string why = daemon_->listen(); !why.empty())
       return cannot_run({"listen_failed", std::move(why), "", ""});
     wait_for_signal();

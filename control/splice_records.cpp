@@ -234,7 +234,8 @@ PartitionKept read_partition(Reader& r) {
   p.producers = read_producers(r);
   p.unclear = read_unclear(r);
   const auto* accepted = r.in.if_contains("accepted");
-  if (!accepted || !accepted->is_array()) r.refuse("accepted");
+  if (!accepted || !accepted->is_array())
+    r.refuse("accepted");
   else
     for (const auto& id : accepted->get_array()) {
       if (id.is_int64())

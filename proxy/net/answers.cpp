@@ -182,9 +182,8 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
   // Metadata first teaches, then is shown: its node list is ours.
   if (e.answer->api == metadata) learn(e, a.part, link.node(), body, noticed);
   world_.edits.clear();
-  if (const char* why =
-          route::translate(*e.answer, e.version, body, cluster, naming_, world_.edits, noticed,
-                           e.spliced ? &tails : nullptr)) {
+  if (const char* why = route::translate(*e.answer, e.version, body, cluster, naming_, world_.edits,
+                                         noticed, e.spliced ? &tails : nullptr)) {
     return close(CloseCause::bad_answer,
                  std::string(e.answer->name) + " v" + std::to_string(e.version) + ": " + why);
   }
@@ -215,8 +214,7 @@ bool Session::change_answer(Exchange& e, wire::Bytes body) {
   world_.edits.append_to(translated, body);
   const char* problem = nullptr;
   const auto value = wire::decode(*e.answer, e.version, translated, problem);
-  if (problem == nullptr)
-    problem = wire::encode(*e.answer, e.version, e.change(value), changed);
+  if (problem == nullptr) problem = wire::encode(*e.answer, e.version, e.change(value), changed);
   if (problem != nullptr) {
     close(CloseCause::bad_answer, std::string(e.answer->name) + ": " + problem);
     return false;

@@ -51,7 +51,8 @@ void check_shape(Run& run) {
       run.add("topic.missing", name, "old does not have it any more", "leave it out of --topics");
     } else if (fresh == nullptr) {
       run.add("topic.missing", name, "new does not have it",
-              "create it on new with " + number(static_cast<std::int64_t>(there->partitions.size())) +
+              "create it on new with " +
+                  number(static_cast<std::int64_t>(there->partitions.size())) +
                   " partitions and old's configuration");
     } else if (there->partitions.size() != fresh->partitions.size()) {
       run.add("topic.partitions", name,
@@ -92,21 +93,20 @@ void check_cleanup(const Running& run) {
                                {"ConfigurationKeys", Array{"cleanup.policy"}}});
   }
   ++run->left;
-  access->call(*node, describe_configs_key, describe_configs_max,
-               Struct{{"Resources", std::move(resources)}},
-               [run](const std::string&, const Value& body) {
-                 for (const auto& r : body["Results"].array()) {
-                   for (const auto& c : r["Configs"].array()) {
-                     const bool compacted =
-                         c["Value"].text().find("compact") != std::string_view::npos;
-                     if (!compacted || run->request.accept_history) continue;
-                     run->add("topic.cleanup", std::string(r["ResourceName"].text()),
-                              "it is compacted: its history stays on old and is lost at finish",
-                              "use scheme 3, or go on with --accept-history");
-                   }
-                 }
-                 run->end();
-               });
+  access->call(
+      *node, describe_configs_key, describe_configs_max,
+      Struct{{"Resources", std::move(resources)}}, [run](const std::string&, const Value& body) {
+        for (const auto& r : body["Results"].array()) {
+          for (const auto& c : r["Configs"].array()) {
+            const bool compacted = c["Value"].text().find("compact") != std::string_view::npos;
+            if (!compacted || run->request.accept_history) continue;
+            run->add("topic.cleanup", std::string(r["ResourceName"].text()),
+                     "it is compacted: its history stays on old and is lost at finish",
+                     "use scheme 3, or go on with --accept-history");
+          }
+        }
+        run->end();
+      });
 }
 
 void judge_producer(Run& run, const std::string& where, std::uint32_t cut, const Value& p) {
@@ -152,31 +152,30 @@ void check_producers(const Running& run) {
       topics.push_back(Struct{{"Name", name}, {"PartitionIndexes", std::move(partitions)}});
     }
     ++run->left;
-    access->call(
-        leader, describe_producers_key, 0, Struct{{"Topics", std::move(topics)}},
-        [run](const std::string&, const Value& body) {
-          std::int64_t newest = 0;
-          for (const auto& t : body["Topics"].array()) {
-            for (const auto& p : t["Partitions"].array()) {
-              for (const auto& producer : p["ActiveProducers"].array())
-                newest = std::max(newest, producer["LastTimestamp"].number());
-            }
-          }
-          for (const auto& t : body["Topics"].array()) {
-            const std::string name(t["Name"].text());
-            for (const auto& p : t["Partitions"].array()) {
-              const auto index = static_cast<std::int32_t>(p["PartitionIndex"].number());
-              const auto* log = run->world.splice.partition(name, {}, index);
-              for (const auto& producer : p["ActiveProducers"].array()) {
-                const bool idle = newest - producer["LastTimestamp"].number() > recent_ms;
-                if (idle && producer["CurrentTxnStartOffset"].number() < 0) continue;
-                judge_producer(*run, name + "-" + number(index),
-                               log != nullptr ? log->log.tail().cut : 0, producer);
-              }
-            }
-          }
-          run->end();
-        });
+    access->call(leader, describe_producers_key, 0, Struct{{"Topics", std::move(topics)}},
+                 [run](const std::string&, const Value& body) {
+                   std::int64_t newest = 0;
+                   for (const auto& t : body["Topics"].array()) {
+                     for (const auto& p : t["Partitions"].array()) {
+                       for (const auto& producer : p["ActiveProducers"].array())
+                         newest = std::max(newest, producer["LastTimestamp"].number());
+                     }
+                   }
+                   for (const auto& t : body["Topics"].array()) {
+                     const std::string name(t["Name"].text());
+                     for (const auto& p : t["Partitions"].array()) {
+                       const auto index = static_cast<std::int32_t>(p["PartitionIndex"].number());
+                       const auto* log = run->world.splice.partition(name, {}, index);
+                       for (const auto& producer : p["ActiveProducers"].array()) {
+                         const bool idle = newest - producer["LastTimestamp"].number() > recent_ms;
+                         if (idle && producer["CurrentTxnStartOffset"].number() < 0) continue;
+                         judge_producer(*run, name + "-" + number(index),
+                                        log != nullptr ? log->log.tail().cut : 0, producer);
+                       }
+                     }
+                   }
+                   run->end();
+                 });
   }
 }
 

@@ -1,5 +1,7 @@
 #include "proxy/net/cut_run.h"
 
+#include <csignal>
+
 #include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
 
@@ -7,7 +9,7 @@ namespace shunt::net {
 
 namespace {
 
-constexpr auto look_every = std::chrono::milliseconds(5);  // at what is in flight
+constexpr auto look_every = std::chrono::milliseconds(5);   // at what is in flight
 constexpr auto read_again = std::chrono::milliseconds(10);  // ends that do not agree yet
 constexpr std::size_t spare_ids = 16;  // for producers that nobody knows of yet
 
@@ -41,6 +43,8 @@ void CutRun::tell(const char* step) {
   e.keys.emplace_back("to", std::string(route::name(cut_.plan().to)));
   if (held_since_ > 0) e.keys.emplace_back("held_ms", now_ms() - held_since_);
   if (aborted) e.keys.emplace_back("reason", cut_.reason());
+  // A fault that tests ask for: "S4" ends the daemon when S4 has been reached, its record written.
+  if (world_.settings.die_at == e.step && !aborted) std::raise(SIGKILL);
   world_.metrics.cut_step = aborted ? 0 : step[1] - '0';
   world_.events.add(std::move(e));
 }
@@ -88,8 +92,7 @@ void CutRun::prepare() {
   reader_->prepare([self = shared_from_this()](const std::string& problem) {
     if (self->cut_.over() || self->cut_.aborted()) return;
     if (!problem.empty()) {
-      return self->follow(
-          self->cut_.prepared(problem, self->now_ms(), observe::unix_ms_now()));
+      return self->follow(self->cut_.prepared(problem, self->now_ms(), observe::unix_ms_now()));
     }
     self->draw();
   });
@@ -100,13 +103,13 @@ void CutRun::draw() {
   const auto known = reader_->known_producers();
   auto& pool = world_.drawn[static_cast<std::size_t>(cut_.plan().to)];
   const auto wanted = known.size() + spare_ids;
-  world_.draw_ids(cut_.plan().to, wanted > pool.size() ? wanted - pool.size() : 0,
-                  [self = shared_from_this()](const std::string& problem) {
-                    if (self->cut_.over() || self->cut_.aborted()) return;
-                    self->held_since_ = self->now_ms();
-                    self->follow(self->cut_.prepared(problem, self->now_ms(),
-                                                     observe::unix_ms_now()));
-                  });
+  world_.draw_ids(
+      cut_.plan().to, wanted > pool.size() ? wanted - pool.size() : 0,
+      [self = shared_from_this()](const std::string& problem) {
+        if (self->cut_.over() || self->cut_.aborted()) return;
+        self->held_since_ = self->now_ms();
+        self->follow(self->cut_.prepared(problem, self->now_ms(), observe::unix_ms_now()));
+      });
 }
 
 void CutRun::drain() {

@@ -111,10 +111,9 @@ observe::Snapshot look(const World& world, const Poller& old_poller, const Polle
   for (const auto& [name, view] : old_poller.groups()) {
     auto v = view;
     if (const auto m = old_poller.members().find(name); m != old_poller.members().end()) {
-      v.members_outside = static_cast<int>(
-          std::count_if(m->second.begin(), m->second.end(), [&](const Poller::Member& member) {
-            return !world.passes_here(name, member.id);
-          }));
+      v.members_outside = static_cast<int>(std::count_if(
+          m->second.begin(), m->second.end(),
+          [&](const Poller::Member& member) { return !world.passes_here(name, member.id); }));
     }
     s.groups.push_back(std::move(v));
   }

@@ -64,7 +64,8 @@ const splice::Migration* Mover::find(const std::string& id, Refused& why) const 
   const auto& all = world_.splice.migrations();
   if (!id.empty()) {
     const auto* m = world_.splice.migration(id);
-    if (m == nullptr) why = refuse(400, "no_such_migration", "no migration " + id, "shuntctl status");
+    if (m == nullptr)
+      why = refuse(400, "no_such_migration", "no migration " + id, "shuntctl status");
     return m;
   }
   if (all.size() == 1) return &all.begin()->second;
@@ -79,10 +80,10 @@ const splice::Migration* Mover::find(const std::string& id, Refused& why) const 
 
 bool Mover::may_begin(const splice::Migration& m, Refused& why) const {
   if (running_) {
-    why = refuse(409, "step_running",
-                 "a step is running: " + running_->cut().plan().move + " at " +
-                     running_->cut().step_name(),
-                 "wait for it: shuntctl status -w");
+    why = refuse(
+        409, "step_running",
+        "a step is running: " + running_->cut().plan().move + " at " + running_->cut().step_name(),
+        "wait for it: shuntctl status -w");
   } else if (m.paused) {
     why = refuse(409, "paused", "migration " + m.id + " is paused", "shuntctl resume");
   } else if (new_ == nullptr) {
@@ -117,8 +118,9 @@ void Mover::plan(const StartRequest& request, Done<Plan> done) {
   const auto list = joined(plan.topics);
   plan.steps = {
       {1, "create the migration; nothing moves", "shuntctl start --scheme 1 --topics " + list, ""},
-      {2, "cut production over to new: producers wait about " +
-              std::to_string(plan.hold_ms_expected) + " ms",
+      {2,
+       "cut production over to new: producers wait about " + std::to_string(plan.hold_ms_expected) +
+           " ms",
        "shuntctl move produce --to new", "nothing in flight, both clusters' ends agree"},
       {3, "consumers read old to its end, then new, by themselves", "shuntctl status -w",
        "every group drained"},
@@ -206,8 +208,7 @@ void Mover::undo(const UndoRequest& request, Done<ProduceMoved> done) {
   const auto* move = m->newest();
   ProduceMoved nothing;
   if (move == nullptr) return done(nullptr, nothing);
-  const auto back =
-      move->to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster;
+  const auto back = move->to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster;
   cut(*m, move->topics, back, move->id, request.accept_stragglers, std::move(done));
 }
 

@@ -40,7 +40,8 @@ void Session::read_batches(const wire::Parts& parts) {
   world_.judged.clear();
   for (const auto& leaf : parts.leaves()) {
     const auto n = static_cast<std::size_t>(std::max<std::int64_t>(leaf.records_bytes, 0));
-    const auto& b = batches.emplace_back(batch_id(parts.body().subspan(static_cast<std::size_t>(leaf.records_at), n)));
+    const auto& b = batches.emplace_back(
+        batch_id(parts.body().subspan(static_cast<std::size_t>(leaf.records_at), n)));
     if (b.producer_id >= 0 && b.producer_id != last_producer_) {
       last_producer_ = b.producer_id;
       world_.producers_seen.insert(b.producer_id);

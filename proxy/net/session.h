@@ -187,16 +187,17 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::size_t client_sent_ = 0;
   route::ProduceOrder order_;
   mutable std::uint64_t own_metadata_asked_ = 0;  // of a connection without instance
-  struct Next {  // what the exchange that begins next is to have
+  struct Next {                                   // what the exchange that begins next is to have
     std::function<wire::Value(const wire::Value&)> change;
     bool spliced = false;
     std::vector<std::byte> asked;
   };
   Next next_;
+  std::vector<Exchange*> changed_;
   std::size_t fetch_session_era_ = 0;  // how many migrations there were when it began
   std::int32_t fetch_session_ = 0;
   std::optional<route::NodeKey> fetch_session_at_;
-  Clock::time_point active_;  // last byte from or to the client
+  Clock::time_point active_;         // last byte from or to the client
   std::int64_t last_producer_ = -1;  // told to World::producers_seen
   Clock::time_point parked_since_;
   bool parked_ = false;     // a Produce waits in held_ (or in upload_) for the migration

@@ -36,6 +36,7 @@ struct Settings {
   std::string advertise_host;  // address mode
   std::uint16_t advertise_port_first = 0, advertise_port_last = 0;
   Limits limits;
+  std::string die_at;  // for tests: the step of a cut at which to die (SHUNT_DIE_AT); empty: none
 };
 
 }  // namespace shunt::net

@@ -34,32 +34,6 @@ std::int64_t now_ms() {
       .count();
 }
 
-// The answer to a Fetch of which nothing has come: every partition, empty. No session: what the
-// client believes to have asked for is said anew (rules B6).
-Value empty_fetch(splice::State& state, const Value& request) {
-  Array topics;
-  for (const auto& t : request["Topics"].array()) {
-    Array partitions;
-    for (const auto& p : t["Partitions"].array()) {
-      const auto* log = state.partition(t["Topic"].text(), t["TopicId"].uuid(),
-                                        static_cast<std::int32_t>(p["Partition"].number()));
-      const auto asked = p["FetchOffset"].number();
-      const auto end = log != nullptr ? std::max(log->high_watermark.at, asked) : asked;
-      const auto stable = log != nullptr ? std::max(log->last_stable.at, asked) : asked;
-      partitions.push_back(
-          Struct{{"PartitionIndex", p["Partition"]},
-                 {"HighWatermark", end},
-                 {"LastStableOffset", stable},
-                 {"LogStartOffset", log != nullptr ? log->log_start.at : std::int64_t{-1}},
-                 {"PreferredReadReplica", -1},
-                 {"Records", wire::Bytes{}}});
-    }
-    topics.push_back(Struct{
-        {"Topic", t["Topic"]}, {"TopicId", t["TopicId"]}, {"Partitions", std::move(partitions)}});
-  }
-  return Struct{{"SessionId", 0}, {"Responses", std::move(topics)}};
-}
-
 }  // namespace
 
 // True: it has been taken care of. False: it goes on as every other request, perhaps with its
@@ -138,8 +112,9 @@ void Session::next_round(Exchange& e) {
   if (asks.empty()) return finish_task(e);
   e.parts_left = asks.size();
   e.asks.clear();
-  for (const auto& ask : asks) e.asks.push_back({ask.api >= 0 ? ask.api : e.request->api,
-                                                  ask.api >= 0 ? ask.version : e.version});
+  for (const auto& ask : asks)
+    e.asks.push_back(
+        {ask.api >= 0 ? ask.api : e.request->api, ask.api >= 0 ? ask.version : e.version});
   for (std::size_t i = 0; i < asks.size(); ++i) {
     const auto& message = *wire::request(e.asks[i].api);
     std::vector<std::byte> frame;
@@ -257,8 +232,7 @@ bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m
   body.set("RackId", "");  // a follower would not know what is shown (KIP-392)
   body.set("MaxWaitMs", std::min((*request)["MaxWaitMs"].number(), parked_poll_ms_max));
   body.set("Topics", std::move(topics));
-  std::vector<std::byte> out(frame.begin(),
-                             frame.begin() + wire::frame_prefix_bytes + h.size);
+  std::vector<std::byte> out(frame.begin(), frame.begin() + wire::frame_prefix_bytes + h.size);
   if (const char* why = wire::encode(m, h.version, body, out)) {
     close(CloseCause::internal, std::string(m.name) + ": " + why);
     return true;
@@ -272,10 +246,13 @@ bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m
   return true;
 }
 
-// Their clusters have changed: a poll that waits at a broker would wait at the wrong one.
+// Their clusters have changed: a poll that is parked at a broker is parked at the wrong one. It
+// goes on as a task, which finds what it asks for wherever that is now; what the broker says late
+// is dropped. (An empty answer at once would do for most, but not with records below the seam still
+// unread: kafka-go takes an empty answer below the high watermark for a broken one.)
 void Session::route_changed(const Topics& topics) {
   for (auto& e : queue_) {
-    if (e->ready || e->asked.empty()) continue;
+    if (e->ready || e->asked.empty() || being_received(*e)) continue;
     const wire::Bytes content = wire::Bytes(e->asked).subspan(wire::frame_prefix_bytes);
     wire::RequestHeader h;
     const char* problem = nullptr;
@@ -286,7 +263,7 @@ void Session::route_changed(const Topics& topics) {
       const auto* log = world_.splice.topic_of(t["Topic"].text(), t["TopicId"].uuid());
       concerned |= log != nullptr && topics.contains(log->name);
     }
-    if (!concerned || being_received(*e)) continue;
+    if (!concerned) continue;
     for (auto& [node, link] : links_) {
       for (auto& a : link->awaited) {
         if (a.exchange != e.get()) continue;
@@ -294,9 +271,20 @@ void Session::route_changed(const Topics& topics) {
         if (link->paused && &a == &link->awaited.front()) link->paused = false;
       }
     }
-    put_answer(*e, empty_fetch(world_.splice, request));
+    const auto waited =
+        std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - e->began);
+    auto left = request.fields();
+    left.set("MaxWaitMs",
+             std::max<std::int64_t>(request["MaxWaitMs"].number() - waited.count(), 0));
+    e->asked.clear();
+    e->spliced = false;
+    e->whole = true;
+    e->task = splice::fetch(world_.splice, world_.view(), origin(fetch), left);
+    changed_.push_back(e.get());
   }
-  advance();
+  for (auto* e : std::exchange(changed_, {})) {
+    if (!closed_) next_round(*e);
+  }
   resume_soon();
 }
 
@@ -321,12 +309,9 @@ bool Session::committed(const wire::RequestHeader& h, const wire::Message& m,
         observe::Event event;
         event.event = "commit-drift";
         if (const auto* t = world_.splice.topic(d.topic)) event.migration = t->migration;
-        event.keys = {{"group", d.group},
-                      {"topic", d.topic},
-                      {"partition", std::int64_t{d.partition}},
-                      {"home", d.home},
-                      {"expected", d.expected},
-                      {"shown", d.shown.at}};
+        event.keys = {
+            {"group", d.group}, {"topic", d.topic},       {"partition", std::int64_t{d.partition}},
+            {"home", d.home},   {"expected", d.expected}, {"shown", d.shown.at}};
         world_.events.add(std::move(event));
       }
       return std::move(fetched.answer);
@@ -341,8 +326,8 @@ bool Session::committed(const wire::RequestHeader& h, const wire::Message& m,
     };
     return false;
   }
-  auto commit =
-      std::make_shared<splice::CommitRequest>(splice::commit_request(world_.splice, h.api, *request));
+  auto commit = std::make_shared<splice::CommitRequest>(
+      splice::commit_request(world_.splice, h.api, *request));
   if (commit->positions.empty()) return false;
   next_.change = [this, commit](const Value& answer) {
     const auto now = observe::unix_ms_now();
@@ -354,8 +339,7 @@ bool Session::committed(const wire::RequestHeader& h, const wire::Message& m,
     }
     return answer;
   };
-  std::vector<std::byte> out(frame.begin(),
-                             frame.begin() + wire::frame_prefix_bytes + h.size);
+  std::vector<std::byte> out(frame.begin(), frame.begin() + wire::frame_prefix_bytes + h.size);
   if (const char* why = wire::encode(m, h.version, commit->native, out)) {
     close(CloseCause::internal, std::string(m.name) + ": " + why);
     return true;
