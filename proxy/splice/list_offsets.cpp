@@ -86,7 +86,7 @@ class ListOffsets : public PartitionsTask {
     const Segment& tail = log.log.tail();
     const Value& told = item.told_by(tail.cluster);
     if (told.null()) return ask(tail.cluster, question(item));
-    auto at = std::max(told["Offset"].number(), tail.native_start);
+    auto at = told["Offset"].number();
     if (log.candidate_end) at = std::min(at, *log.candidate_end);
     VirtualOffset& known = committed_ ? log.last_stable : log.high_watermark;
     known = std::max(known, tail.shown(at));

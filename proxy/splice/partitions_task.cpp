@@ -135,7 +135,7 @@ void PartitionsTask::take(std::size_t i, const Value& body) {
 
 Value PartitionsTask::answer() {
   std::vector<Array> partitions(request_["Topics"].array().size());
-  for (Item& item : items_) {
+  for (const Item& item : items_) {
     partitions[item.topic_at].push_back(item.result ? std::move(*item.result)
                                                     : Value(failed(item, not_leader_or_follower)));
   }
