@@ -1,5 +1,5 @@
 // What shuntctl shows people of the daemon's answers.
-#include "control/table.h"
+#include "control/ctl_show.h"
 
 #include <boost/json/array.hpp>
 
@@ -8,34 +8,11 @@ namespace {
 
 namespace json = boost::json;
 
-const json::array& list(const json::object& o, std::string_view key) {
-  static const json::array none;
-  const auto* v = o.if_contains(key);
-  return v && v->is_array() ? v->get_array() : none;
-}
-
 std::int64_t number(const json::object& o, std::string_view key) {
   const auto* v = o.if_contains(key);
   if (v && v->is_int64()) return v->get_int64();
   if (v && v->is_uint64()) return static_cast<std::int64_t>(v->get_uint64());
   return 0;
-}
-
-// One row per object of a list, one column per key.
-Table rows(const json::array& all, std::vector<std::string> heads,
-           const std::vector<const char*>& keys) {
-  Table t(std::move(heads));
-  for (const auto& item : all) {
-    if (!item.is_object()) continue;
-    std::vector<std::string> cells;
-    for (const char* key : keys) cells.push_back(cell(item.get_object(), key));
-    t.row(std::move(cells));
-  }
-  return t;
-}
-
-std::string bold(const std::string& text, bool color, const char* code = "1") {
-  return color ? std::string("\033[") + code + 'm' + text + "\033[0m" : text;
 }
 
 std::string clusters(const json::object& status, bool color) {
@@ -53,6 +30,28 @@ std::string clusters(const json::object& status, bool color) {
 
 }  // namespace
 
+const json::array& list(const json::object& o, std::string_view key) {
+  static const json::array none;
+  const auto* v = o.if_contains(key);
+  return v && v->is_array() ? v->get_array() : none;
+}
+
+Table rows(const json::array& all, std::vector<std::string> heads,
+           const std::vector<const char*>& keys) {
+  Table t(std::move(heads));
+  for (const auto& item : all) {
+    if (!item.is_object()) continue;
+    std::vector<std::string> cells;
+    for (const char* key : keys) cells.push_back(cell(item.get_object(), key));
+    t.row(std::move(cells));
+  }
+  return t;
+}
+
+std::string bold(const std::string& text, bool color, const char* code) {
+  return color ? std::string("\033[") + code + 'm' + text + "\033[0m" : text;
+}
+
 std::string show_status(const json::object& s, const std::string& not_ready, bool color) {
   const bool ready = cell(s, "ready") == "yes";
   std::string out = "shunt " + cell(s, "version") + "  " +
@@ -60,6 +59,8 @@ std::string show_status(const json::object& s, const std::string& not_ready, boo
                     age(number(s, "uptime_ms")) + "  " + cell(s, "connections") + " connections\n";
   if (!ready && !not_ready.empty()) out += "why: " + not_ready + '\n';
   out += '\n' + clusters(s, color);
+  if (const auto* m = s.if_contains("migration"); m && m->is_object())
+    out += '\n' + show_migration(m->get_object(), color);
   if (!list(s, "topics").empty()) out += '\n' + show_topics(s, color);
   if (!list(s, "groups").empty()) out += '\n' + show_groups(s, color);
   return out;

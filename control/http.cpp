@@ -51,7 +51,16 @@ struct HttpServer::State {
   };
 
   State(asio::io_context& context, ApiSources s)
-      : io(context), sources(std::move(s)), socket(context, true), tcp(context, false) {}
+      : io(context), sources(std::move(s)), socket(context, true), tcp(context, false) {
+    if (!sources.later)
+      sources.later = [&context](std::chrono::milliseconds after, std::function<void()> call) {
+        auto timer = std::make_shared<asio::steady_timer>(context, after);
+        timer->async_wait([call = std::move(call)](boost::system::error_code stopped) {
+          if (!stopped) call();
+        });
+        return timer;
+      };
+  }
   void accept(const std::shared_ptr<State>& self, Listener& from);
 
   asio::io_context& io;
@@ -90,7 +99,7 @@ class HttpServer::State::Session : public std::enable_shared_from_this<Session> 
 
  private:
   void on_read(beast::error_code ec) {
-    if (!ec) return write(answer_to(parser_->get()), parser_->get().keep_alive());
+    if (!ec) return respond(parser_->get());
     // What the peer did to the connection needs no answer; what it said wrongly does.
     const bool too_large = ec == http::error::body_limit || ec == http::error::header_limit;
     const bool said = ec.category() == make_error_code(http::error::bad_method).category();
@@ -101,16 +110,28 @@ class HttpServer::State::Session : public std::enable_shared_from_this<Session> 
           false);
   }
 
-  ApiAnswer answer_to(const http::request<http::string_body>& r) {
+  // The answer may come later. A peer that has gone by then is not missed: a step goes on.
+  void respond(const http::request<http::string_body>& r) {
+    const bool keep_alive = r.keep_alive();
     if (!allowed_)
-      return error_answer(403, {"forbidden", "this user may not use the control socket",
-                                state_->path, "be root, the daemon's user or in control.group"});
+      return write(
+          error_answer(403, {"forbidden", "this user may not use the control socket", state_->path,
+                             "be root, the daemon's user or in control.group"}),
+          keep_alive);
     if (!from_.on_socket && !local_name(r[http::field::host]))
-      return error_answer(403,
-                          {"forbidden", "the Host header names another machine",
-                           std::string(r[http::field::host]), "use 127.0.0.1, [::1] or localhost"});
-    ApiRequest request{std::string(r.method_string()), std::string(r.target()), from_.on_socket};
-    return answer(request, state_->sources);
+      return write(error_answer(403, {"forbidden", "the Host header names another machine",
+                                      std::string(r[http::field::host]),
+                                      "use 127.0.0.1, [::1] or localhost"}),
+                   keep_alive);
+    ApiRequest request;
+    request.method = std::string(r.method_string());
+    request.target = std::string(r.target());
+    request.on_socket = from_.on_socket;
+    request.body = r.body();
+    request.who = from_.on_socket ? peer_name(stream_.socket().native_handle()) : "";
+    answer(request, state_->sources, [self = shared_from_this(), keep_alive](const ApiAnswer& a) {
+      self->write(a, keep_alive);
+    });
   }
 
   // A page of another site whose name was pointed at 127.0.0.1 must not read this API.

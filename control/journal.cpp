@@ -86,8 +86,14 @@ bool Journal::replay(Failure& failure) {
 // One record read back: "" or why it cannot be used.
 std::string Journal::accept(std::string_view text, std::uint64_t byte) {
   std::string problem;
-  const auto record = from_json(text, problem);
+  auto record = from_json(text, problem);
   if (!record) return problem;
+  if (const auto* part = std::get_if<Part>(&*record)) {
+    if (!parts_.take(*part, problem)) return problem;
+    record = from_json(parts_.whole(), problem);
+    if (!record) return problem;
+  }
+  parts_ = {};  // pieces without a last one were never a record
   if ((byte == 0) != std::holds_alternative<Begin>(*record))
     return byte == 0 ? "the file does not begin with its first record" : "a second beginning";
   if (const auto* identity = std::get_if<route::IdentityRecord>(&*record))
@@ -99,13 +105,15 @@ std::string Journal::accept(std::string_view text, std::uint64_t byte) {
     cluster_id_places_[index(known->cluster)] =
         log_name(folder_, number_) + ": byte " + std::to_string(byte);
   }
+  if (const auto* moved = std::get_if<splice::Record>(&*record))
+    if (const char* why = state_.splice.apply(*moved)) return why;
   return "";
 }
 
 // The next file, beginning with all that is known; then the one before goes.
 bool Journal::start_file(bool snapshot, std::string& why) {
-  std::string bytes = frame(with_head(to_json(Begin{snapshot})));
-  const auto add = [&](const Record& r) { bytes += frame(with_head(to_json(r))); };
+  std::string bytes = framed(to_json(Begin{snapshot}));
+  const auto add = [&](const auto& r) { bytes += framed(to_json(r)); };
   const std::uint32_t next = snapshot ? number_ + 1 : std::max(number_, 1U);
   std::string places[2];
   for (const auto c : {route::Cluster::old_cluster, route::Cluster::new_cluster}) {
@@ -115,6 +123,7 @@ bool Journal::start_file(bool snapshot, std::string& why) {
     add(KnownClusterId{c, cluster_id_of(state_, c)});
   }
   for (const auto& record : state_.identities.snapshot()) add(record);
+  for (const auto& record : state_.splice.snapshot()) add(record);
 
   File file = write_whole(log_name(folder_, next), bytes, why);
   if (!file) return false;
@@ -128,20 +137,21 @@ bool Journal::start_file(bool snapshot, std::string& why) {
   return true;
 }
 
-std::string Journal::with_head(json::object record) const {
-  json::object out;
-  out["v"] = records_version;
-  out["time"] = observe::rfc3339(observe::unix_ms_now());
-  for (auto& [key, value] : record) out[key] = std::move(value);
-  return json::serialize(out);
+// With `v` and `time` in front.
+std::string Journal::framed(const json::object& record) const {
+  std::string text = "{\"v\":" + std::to_string(records_version) + ",\"time\":\"" +
+                     observe::rfc3339(observe::unix_ms_now()) + "\",";
+  const std::string head = text;
+  text += std::string_view(json::serialize(record)).substr(1);
+  if (text.size() <= record_bytes_max) return frame(text);
+  std::string out;
+  for (const auto& part : parts_of(text))
+    out += frame(head + json::serialize(to_json(part)).substr(1));
+  return out;
 }
 
-bool Journal::append(json::object record, Durable durable) {
-  const std::string bytes = frame(with_head(std::move(record)));
-  if (bytes.size() > record_head_bytes + record_bytes_max) {
-    log::error("journal.failed", {{"why", "a record above its limit"}, {"bytes", bytes.size()}});
-    return false;  // written, it could not be read back
-  }
+bool Journal::append(const json::object& record, Durable durable) {
+  const std::string bytes = framed(record);
   if (durable == Durable::yes) return flush() && write(bytes, durable);
   pending_ += bytes;
   if (pending_.size() > limits_.pending_bytes_max) {
@@ -197,10 +207,10 @@ void Journal::write_works() {
   failing_ = false;
 }
 
-void Journal::tend() {
+void Journal::tend(bool rotate) {
   // A snapshot that is itself nearly as large as the limit must not be made at every turn.
   const std::uint64_t due = std::max(limits_.file_bytes_max, 2 * snapshot_size_);
-  if (size_ > due) {
+  if (rotate && size_ > due) {
     std::string why;
     if (start_file(true, why))
       write_works();
@@ -229,7 +239,24 @@ void Journal::remember_cluster_id(route::Cluster c, const std::string& id) {
   append(to_json(KnownClusterId{c, id}), Durable::no);
 }
 
-bool Journal::keep(const splice::Record&, bool) { return false; }
+bool Journal::keep(const splice::Record& record, bool durable) {
+  const auto refused = [&](const char* why) {
+    log::error("journal.refused", {{"why", why}, {"next", "report it: this is a bug of Shunt"}});
+    return false;
+  };
+  if (!durable) {  // applied first: append() may have to write a snapshot instead of the record
+    if (const char* why = state_.splice.apply(record)) return refused(why);
+    return append(to_json(record), Durable::no);
+  }
+  const std::string bytes = framed(to_json(record));
+  if (!flush() || !write(bytes, Durable::yes)) return false;
+  if (const char* why = state_.splice.apply(record)) {  // it must not be read back either
+    size_ -= bytes.size();
+    if (::ftruncate(file_.fd(), static_cast<off_t>(size_)) != 0) snapshot_wanted_ = true;
+    return refused(why);
+  }
+  return true;
+}
 
 const std::string& Journal::cluster_id_place(route::Cluster c) const {
   return cluster_id_places_[index(c)];

@@ -17,6 +17,7 @@
 #include "control/failure.h"
 #include "control/journal_file.h"
 #include "control/journal_folder.h"
+#include "control/record_parts.h"
 #include "control/records.h"
 #include "proxy/net/daemon.h"
 
@@ -40,7 +41,7 @@ class Journal final : public net::Memory {
   static Opened open(const std::string& folder, Limits limits);
 
   // False: it is not written. With Durable::yes it then never will be; without, it is tried again.
-  bool append(boost::json::object record, Durable durable);
+  bool append(const boost::json::object& record, Durable durable);
 
   void remember(const route::IdentityRecord& record) override;
   void remember_versions(route::Cluster c, const route::ApiRanges& ranges) override;
@@ -48,8 +49,8 @@ class Journal final : public net::Memory {
   bool keep(const splice::Record& record, bool durable) override;
 
   // Writes what could not be written before, and begins a new file when it is time. Call it every
-  // second or so.
-  void tend();
+  // second or so. `rotate`: false while producers are held, since a new file takes its time.
+  void tend(bool rotate = true);
 
   std::uint64_t bytes() const { return size_; }
   bool failing() const { return failing_; }
@@ -61,7 +62,7 @@ class Journal final : public net::Memory {
   bool replay(Failure& failure);
   std::string accept(std::string_view json, std::uint64_t byte);
   bool start_file(bool snapshot, std::string& why);
-  std::string with_head(boost::json::object record) const;
+  std::string framed(const boost::json::object& record) const;
   bool write(std::string_view bytes, Durable durable);
   bool flush();
   void write_failed(const std::string& why);
@@ -78,6 +79,7 @@ class Journal final : public net::Memory {
   bool snapshot_wanted_ = false;  // the file lacks something that only a snapshot can add
   net::Remembered state_;         // the same as if the journal were read back now
   std::string cluster_id_places_[2];
+  PartReader parts_;  // while it is read back
 };
 
 }  // namespace shunt::control

@@ -16,6 +16,7 @@ th { font-weight: 600 } .bad { color: #b00020 } .good { color: #1b7a3d }
 </style></head><body>
 <h1>Shunt <span id="state"></span></h1>
 <p id="line"></p>
+<p id="migration"></p>
 <h2>Clusters</h2><table id="clusters"></table>
 <h2>Topics</h2><table id="topics"></table>
 <h2>Groups</h2><table id="groups"></table>
@@ -37,10 +38,15 @@ async function turn() {
     state(s.ready ? "ready" : "not ready", s.ready);
     document.getElementById("line").textContent =
       "version " + s.version + ", up " + Math.round(s.uptime_ms / 1000) + " s, " + s.connections + " client connections";
+    const m = s.migration;
+    document.getElementById("migration").textContent = m === null ? "no migration" :
+      "migration " + m.id + " (scheme " + m.scheme + ", " + m.topics.join(", ") + "): " + m.state +
+      (m.step === null ? "" : ", step " + m.step) + (m.next === null ? "" : "; next: " + m.next);
     table("clusters", ["cluster", "id", "reachable", "brokers", "error"],
       Object.entries(s.clusters).map(([n, c]) => [n, c.cluster_id, c.reachable, c.brokers, c.error]));
-    table("topics", ["topic", "partitions", "produce", "segments", "stragglers"],
-      s.topics.map(t => [t.topic, t.partitions, t.produce, t.segments, t.stragglers]));
+    table("topics", ["topic", "partitions", "migration", "produce", "segments", "stragglers", "held at most"],
+      s.topics.map(t => [t.topic, t.partitions, t.migration, t.produce, t.segments, t.stragglers,
+        t.last_cut === null || t.last_cut.held_ms_max === null ? null : t.last_cut.held_ms_max + " ms"]));
     table("groups", ["group", "state", "members", "outside", "coordinator", "fetch", "lag"],
       s.groups.map(g => [g.group, g.state, g.members, g.members_outside, g.coordinator, g.fetch, g.lag]));
   } catch (e) { state("unreachable", false); }

@@ -11,6 +11,7 @@
 
 #include "proxy/route/identity.h"
 #include "proxy/route/versions.h"
+#include "proxy/splice/records.h"
 
 namespace shunt::control {
 
@@ -29,7 +30,15 @@ struct KnownClusterId {
   std::string id;
 };
 
-using Record = std::variant<Begin, KnownVersions, KnownClusterId, route::IdentityRecord>;
+// A piece of a record that is too large for one: the JSON of all `parts`, put together, is it.
+// Pieces follow each other; without the last one the record was never written.
+struct Part {
+  std::uint32_t part = 0, parts = 0;  // from 0
+  std::string json;
+};
+
+using Record =
+    std::variant<Begin, KnownVersions, KnownClusterId, Part, route::IdentityRecord, splice::Record>;
 
 // Without `v` and `time`, which the journal puts in front.
 boost::json::object to_json(const Record& record);

@@ -6,23 +6,35 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "control/bodies.h"
+#include "control/migration_view.h"
+#include "control/operator_routes.h"
 #include "control/views.h"
+#include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
 
 namespace shunt::control {
 namespace {
 
-// Promised by the contract, not yet kept.
-constexpr std::array<std::string_view, 3> later_reads = {"/lag", "/verify", "/events"};
-constexpr std::array<std::string_view, 9> later_mutations = {
+constexpr std::array<std::string_view, 12> reads = {"/",       "/livez",  "/readyz", "/metrics",
+                                                    "/status", "/topics", "/groups", "/clients",
+                                                    "/lag",    "/verify", "/events", "/offsets"};
+constexpr std::array<std::string_view, 9> mutations = {
     "/check", "/prepare", "/plan", "/migrations", "/move", "/undo", "/pause", "/resume", "/finish"};
 
 bool contains(const auto& all, std::string_view path) {
   return std::find(all.begin(), all.end(), path) != all.end();
 }
 
+ApiAnswer good(std::string body, const char* type = "application/json") {
+  ApiAnswer out;
+  out.body = std::move(body);
+  out.type = type;
+  return out;
+}
+
 ApiAnswer json_answer(const boost::json::object& body) {
-  return {200, boost::json::serialize(body) + '\n', "application/json", ""};
+  return good(boost::json::serialize(body) + '\n');
 }
 
 ApiAnswer wrong_method(const ApiRequest& r, const std::string& allow, const std::string& next) {
@@ -34,7 +46,7 @@ ApiAnswer wrong_method(const ApiRequest& r, const std::string& allow, const std:
 
 ApiAnswer not_implemented(const std::string& path) {
   return error_answer(501, {"not_implemented", path + " is not in this version yet", path,
-                            "GET /status, /topics, /groups, /clients and /metrics are"});
+                            "POST /plan, /migrations, /move, /undo, /pause and /resume are"});
 }
 
 ApiAnswer ready(const ApiSources& sources) {
@@ -43,7 +55,7 @@ ApiAnswer ready(const ApiSources& sources) {
     const observe::Snapshot s = sources.snapshot();
     if (!s.ready) reason = s.not_ready_reason.empty() ? "starting" : s.not_ready_reason;
   }
-  if (reason.empty()) return {200, "{\"api\":1,\"ready\":true}\n", "application/json", ""};
+  if (reason.empty()) return good("{\"api\":1,\"ready\":true}\n");
   return error_answer(503, {"not_ready", reason, "", "wait, or look at `shuntctl status`"});
 }
 
@@ -53,42 +65,79 @@ observe::Snapshot snapshot_of(const ApiSources& sources) {
   return s;
 }
 
+// The migration that is asked for, or the one that moved last.
+ApiAnswer status(const ApiRequest& r, const ApiSources& sources) {
+  Failure failure;
+  const auto query = read_query(r.target, {"migration"}, failure);
+  if (!query) return error_answer(400, failure);
+  const net::Operator& op = sources.operate();
+  const splice::Migration* m = latest(op.state());
+  if (const auto id = query->find("migration"); id != query->end()) {
+    m = op.state().migration(id->second);
+    if (!m)
+      return error_answer(400, {"no_such_migration", "there is no migration " + id->second,
+                                id->second, "shuntctl topics shows the migrations"});
+  }
+  boost::json::value migration;
+  if (m) migration = migration_object(*m, op);
+  return json_answer(status_view(snapshot_of(sources), op.state(), std::move(migration),
+                                 sources.version, observe::unix_ms_now()));
+}
+
+ApiAnswer read_now(const std::string& path, const ApiRequest& r, const ApiSources& sources) {
+  if (path == "/") return good(std::string(live_page), "text/html; charset=utf-8");
+  if (path == "/livez") return good("{\"api\":1,\"live\":true}\n");
+  if (path == "/readyz") return ready(sources);
+  if (path == "/metrics")
+    return good(sources.metrics(), "text/plain; version=0.0.4; charset=utf-8");
+  if (path == "/status") return status(r, sources);
+  if (path == "/topics")
+    return json_answer(topics_view(sources.snapshot(), sources.operate().state()));
+  if (path == "/groups")
+    return json_answer(groups_view(sources.snapshot(), sources.operate().state()));
+  return json_answer(clients_view(sources.snapshot()));
+}
+
+// Who did what, and how it ended (contract.md, Log).
+Reply logged(const ApiRequest& r, const std::string& path, const Reply& reply) {
+  constexpr std::size_t told_max = 300;
+  return [who = r.who, what = path + ' ' + r.body.substr(0, told_max), reply](const ApiAnswer& a) {
+    observe::log::info("command", {{"who", who},
+                                   {"what", what},
+                                   {"status", a.status},
+                                   {"result", a.code.empty() ? "done" : a.code}});
+    reply(a);
+  };
+}
+
 }  // namespace
 
 ApiAnswer error_answer(unsigned status, const Failure& failure) {
-  return {status, boost::json::serialize(error_view(failure)) + '\n', "application/json", ""};
+  ApiAnswer out = good(boost::json::serialize(error_view(failure)) + '\n');
+  out.status = status;
+  out.code = failure.code;
+  return out;
 }
 
-ApiAnswer answer(const ApiRequest& r, const ApiSources& sources) {
+void answer(const ApiRequest& r, const ApiSources& sources, const Reply& reply) {
   const std::string path = r.target.substr(0, r.target.find('?'));
   const bool get = r.method == "GET" || r.method == "HEAD";
 
-  if (contains(later_mutations, path)) {
+  if (contains(mutations, path)) {
     if (!r.on_socket)
-      return wrong_method(r, "",
-                          "this address only reads: POST on the Unix socket " + sources.socket);
-    if (r.method != "POST") return wrong_method(r, "POST", "use POST");
-    return not_implemented(path);
+      return reply(wrong_method(
+          r, "", "this address only reads: POST on the Unix socket " + sources.socket));
+    if (r.method != "POST") return reply(wrong_method(r, "POST", "use POST"));
+    const Reply told = logged(r, path, reply);
+    if (!answer_mutation(path, r, sources, told)) told(not_implemented(path));
+    return;
   }
-  const bool known = path == "/" || path == "/livez" || path == "/readyz" || path == "/metrics" ||
-                     path == "/status" || path == "/topics" || path == "/groups" ||
-                     path == "/clients" || contains(later_reads, path);
-  if (!known)
-    return error_answer(404, {"not_found", "no such path", path,
-                              "GET /status /topics /groups /clients /metrics /livez /readyz"});
-  if (!get) return wrong_method(r, "GET, HEAD", "use GET");
-
-  if (path == "/") return {200, std::string(live_page), "text/html; charset=utf-8", ""};
-  if (path == "/livez") return {200, "{\"api\":1,\"live\":true}\n", "application/json", ""};
-  if (path == "/readyz") return ready(sources);
-  if (path == "/metrics")
-    return {200, sources.metrics(), "text/plain; version=0.0.4; charset=utf-8", ""};
-  if (path == "/status")
-    return json_answer(status_view(snapshot_of(sources), sources.version, observe::unix_ms_now()));
-  if (path == "/topics") return json_answer(topics_view(sources.snapshot()));
-  if (path == "/groups") return json_answer(groups_view(sources.snapshot()));
-  if (path == "/clients") return json_answer(clients_view(sources.snapshot()));
-  return not_implemented(path);
+  if (!contains(reads, path))
+    return reply(error_answer(404, {"not_found", "no such path", path,
+                                    "GET /status /topics /groups /clients /lag /verify /events "
+                                    "/offsets /metrics /livez /readyz"}));
+  if (!get) return reply(wrong_method(r, "GET, HEAD", "use GET"));
+  if (!answer_look(path, r, sources, reply)) reply(read_now(path, r, sources));
 }
 
 }  // namespace shunt::control

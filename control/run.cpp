@@ -69,6 +69,8 @@ class Process {
     s.socket = config_.socket;
     s.snapshot = [this] { return daemon_->snapshot(); };
     s.not_ready = [this] { return draining_ ? std::string("draining") : std::string(); };
+    s.operate = [this]() -> net::Operator& { return daemon_->operate(); };
+    s.events = [this]() -> const observe::Events& { return daemon_->events(); };
     s.metrics = [this, version] {
       observe::Metrics m = daemon_->metrics();
       m.journal_bytes = journal_->bytes();
@@ -125,7 +127,9 @@ class Process {
     timer_.expires_after(std::chrono::seconds(1));
     timer_.async_wait([this](boost::system::error_code ec) {
       if (ec) return;
-      journal_->tend();
+      const std::string step = daemon_->operate().step();
+      const bool holding = step.starts_with('S') && step != "S8";
+      journal_->tend(!holding);
       tend_journal();
     });
   }

@@ -134,4 +134,11 @@ bool peer_allowed(int socket, std::optional<gid_t> group) {
   return std::find(groups.begin(), groups.end(), *group) != groups.end();
 }
 
+std::string peer_name(int socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return "unknown";
+  return "uid=" + std::to_string(peer.uid) + " pid=" + std::to_string(peer.pid);
+}
+
 }  // namespace shunt::control

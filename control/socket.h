@@ -26,5 +26,6 @@ std::optional<gid_t> group_id(const std::string& name);
 // Is the process at the other end root, of this process' user, or in `group` (also as a
 // supplementary group)?
 bool peer_allowed(int socket, std::optional<gid_t> group);
+std::string peer_name(int socket);  // for the log: "uid=1000 pid=4711"
 
 }  // namespace shunt::control

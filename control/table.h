@@ -28,11 +28,4 @@ std::string cell(const boost::json::object& o, std::string_view key);
 std::string age(std::int64_t ms);            // "3d4h", "5m12s", "8s"
 std::string bytes_text(std::int64_t bytes);  // "1.4 GiB"
 
-// What each command shows of the daemon's answer (ctl_views.cpp).
-std::string show_status(const boost::json::object& status, const std::string& not_ready,
-                        bool color);
-std::string show_topics(const boost::json::object& answer, bool color);
-std::string show_groups(const boost::json::object& answer, bool color);
-std::string show_clients(const boost::json::object& answer, bool color);
-
 }  // namespace shunt::control

@@ -1,6 +1,9 @@
 // Snapshot to JSON, one function per object of the contract.
 #include "control/views.h"
 
+#include <algorithm>
+#include <set>
+
 #include <boost/json/array.hpp>
 
 #include "proxy/observe/text.h"
@@ -13,15 +16,7 @@ using json::array;
 using json::object;
 using json::value;
 
-value text(const std::string& s) { return value(observe::clean_utf8(s)); }
-value known(const std::string& s) { return s.empty() ? value(nullptr) : text(s); }
-value known(const std::optional<int>& n) { return n ? value(*n) : value(nullptr); }
-
-array texts(const std::vector<std::string>& all) {
-  array out;
-  for (const auto& s : all) out.push_back(text(s));
-  return out;
-}
+value count(const std::optional<int>& n) { return n ? value(*n) : value(nullptr); }
 
 object cluster(const observe::ClusterView& c) {
   object out;
@@ -38,43 +33,87 @@ object cluster(const observe::ClusterView& c) {
   return out;
 }
 
-// Until there are migrations, every topic and group is on old.
-object topic(const observe::TopicView& t) {
+// The newest cut of a topic that stands or stood: when, and how long producers waited.
+value last_cut(const splice::TopicLog& t, const splice::State& state) {
+  const splice::Migration* m = state.migration(t.migration);
+  if (!m) return nullptr;
+  for (auto move = m->moves.rbegin(); move != m->moves.rend(); ++move) {
+    const bool of_it =
+        std::find(move->topics.begin(), move->topics.end(), t.name) != move->topics.end();
+    if (!move->sealed || !of_it) continue;
+    object out;
+    out["at"] = time_of(move->at);
+    if (move->flipped)
+      out["held_ms_max"] = move->held_ms_max;
+    else
+      out["held_ms_max"] = nullptr;
+    return out;
+  }
+  return nullptr;
+}
+
+object topic(const observe::TopicView& seen, const splice::State& state) {
+  const splice::TopicLog* t = state.topic(seen.topic);
   object out;
-  out["topic"] = text(t.topic);
-  out["partitions"] = t.partitions;
-  out["migration"] = nullptr;
-  out["produce"] = "old";
-  out["segments"] = 1;
-  out["stragglers"] = 0;
-  out["last_cut"] = nullptr;
+  out["topic"] = text(seen.topic);
+  out["partitions"] = t ? static_cast<int>(t->partitions.size()) : seen.partitions;
+  out["migration"] = t ? known(t->migration) : value(nullptr);
+  out["produce"] = !t ? "old" : t->held ? "cutting" : route::name(t->produce_to());
+  std::size_t segments = 1;
+  std::int64_t stragglers = 0;
+  if (t) {
+    for (const auto& p : t->partitions) {
+      segments = std::max(segments, p.log.segments().size());
+      stragglers += p.stragglers;
+    }
+  }
+  out["segments"] = segments;
+  out["stragglers"] = stragglers;
+  out["last_cut"] = t ? last_cut(*t, state) : value(nullptr);
   return out;
 }
 
-object group(const observe::GroupView& g) {
+// Where a group's records come from. Until groups are moved by themselves they cross each seam on
+// their own, so it is where the topics it has committed to are produced.
+std::string_view fetch_of(const std::string& group, const splice::State& state) {
+  const auto commits = state.commits().find(group);
+  if (commits == state.commits().end()) return "old";
+  for (const auto& [key, commit] : commits->second) {
+    const splice::TopicLog* t = state.topic(key.first);
+    if (t && t->produce_to() == route::Cluster::new_cluster) return "new";
+  }
+  return "old";
+}
+
+object group(const observe::GroupView& g, const splice::State& state) {
   object out;
   out["group"] = text(g.group);
   out["state"] = known(g.state);
   out["protocol"] = known(g.protocol);
-  out["members"] = known(g.members);
-  out["members_outside"] = known(g.members_outside);
+  out["members"] = count(g.members);
+  out["members_outside"] = count(g.members_outside);
   out["coordinator"] = "old";
-  out["fetch"] = "old";
-  out["lag"] = nullptr;
+  out["fetch"] = fetch_of(g.group, state);
+  out["lag"] = nullptr;  // `lag` asks the brokers
   out["drained"] = nullptr;
   return out;
 }
 
-array topics(const observe::Snapshot& s) {
+array topics(const observe::Snapshot& s, const splice::State& state) {
   array out;
-  for (const auto& t : s.topics) out.push_back(topic(t));
+  std::set<std::string_view> seen;
+  for (const auto& t : s.topics) {
+    out.push_back(topic(t, state));
+    seen.insert(t.topic);
+  }
+  // Those of a migration are shown also while old does not tell its topics.
+  for (const auto& [name, log] : state.topics())
+    if (!seen.contains(name)) out.push_back(topic({name, 0}, state));
   return out;
 }
 
-array groups(const observe::Snapshot& s) {
-  array out;
-  for (const auto& g : s.groups) out.push_back(group(g));
-  return out;
+array groups(const observe::Snapshot& s, const splice::State& state) {
+  return objects(s.groups, [&](const observe::GroupView& g) { return group(g, state); });
 }
 
 array apis(const observe::ClientView& c) {
@@ -114,45 +153,39 @@ object client(const observe::ClientView& c) {
   return out;
 }
 
-object begin() {
-  object out;
-  out["api"] = api_version;
-  return out;
-}
-
 }  // namespace
 
-object status_view(const observe::Snapshot& s, const std::string& version,
-                   observe::UnixMillis now) {
-  object out = begin();
+object status_view(const observe::Snapshot& s, const splice::State& state, value migration,
+                   const std::string& version, observe::UnixMillis now) {
+  object out = begin_object();
   out["version"] = version;
   out["uptime_ms"] = now > s.started ? now - s.started : 0;
   out["ready"] = s.ready;
-  out["migration"] = nullptr;
+  out["migration"] = std::move(migration);
   object clusters;
   clusters["old"] = cluster(s.old_cluster);
   clusters["new"] = cluster(s.new_cluster);
   out["clusters"] = std::move(clusters);
   out["connections"] = s.connections;
-  out["topics"] = topics(s);
-  out["groups"] = groups(s);
+  out["topics"] = topics(s, state);
+  out["groups"] = groups(s, state);
   return out;
 }
 
-object topics_view(const observe::Snapshot& s) {
-  object out = begin();
-  out["topics"] = topics(s);
+object topics_view(const observe::Snapshot& s, const splice::State& state) {
+  object out = begin_object();
+  out["topics"] = topics(s, state);
   return out;
 }
 
-object groups_view(const observe::Snapshot& s) {
-  object out = begin();
-  out["groups"] = groups(s);
+object groups_view(const observe::Snapshot& s, const splice::State& state) {
+  object out = begin_object();
+  out["groups"] = groups(s, state);
   return out;
 }
 
 object clients_view(const observe::Snapshot& s) {
-  object out = begin();
+  object out = begin_object();
   array all;
   for (const auto& c : s.clients) all.push_back(client(c));
   out["clients"] = std::move(all);
@@ -160,13 +193,8 @@ object clients_view(const observe::Snapshot& s) {
 }
 
 object error_view(const Failure& failure) {
-  object error;
-  error["code"] = failure.code;
-  error["message"] = text(failure.message);
-  error["where"] = known(failure.where);
-  error["next"] = known(failure.next);
-  object out = begin();
-  out["error"] = std::move(error);
+  object out = begin_object();
+  out["error"] = error_object(failure.code, failure.message, failure.where, failure.next);
   return out;
 }
 

@@ -8,16 +8,18 @@
 #include <boost/json/object.hpp>
 
 #include "control/failure.h"
+#include "control/json.h"
 #include "proxy/observe/snapshot.h"
+#include "proxy/splice/state.h"
 
 namespace shunt::control {
 
-constexpr int api_version = 1;
-
-boost::json::object status_view(const observe::Snapshot& s, const std::string& version,
+// `migration`: the object of migration_view.h, or null.
+boost::json::object status_view(const observe::Snapshot& s, const splice::State& state,
+                                boost::json::value migration, const std::string& version,
                                 observe::UnixMillis now);
-boost::json::object topics_view(const observe::Snapshot& s);
-boost::json::object groups_view(const observe::Snapshot& s);
+boost::json::object topics_view(const observe::Snapshot& s, const splice::State& state);
+boost::json::object groups_view(const observe::Snapshot& s, const splice::State& state);
 boost::json::object clients_view(const observe::Snapshot& s);
 
 // {"api":1,"error":{code,message,where,next}}; an empty where or next is null.

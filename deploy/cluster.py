@@ -3,7 +3,8 @@
     cluster = Cluster("old", "2.8.2", port=19092, folder=Path("/dev/shm/x")); cluster.start(); cluster.wait_ready()
 
 Brokers have ids 1..n and listen at 127.0.0.1:port+id-1. In KRaft node 1 is also the controller, so the node to kill is
-2. The jars come from build/deps (deploy/setup).
+2. With advertise=[ports] each has a second listener at port+50+id-1 that names these ports instead: for a relay that
+stands there. Brokers talk to each other at the first. The jars come from build/deps (deploy/setup).
 """
 
 import json
@@ -35,7 +36,10 @@ transaction.state.log.replication.factor={replicas}
 """
 ZOOKEEPER_BROKER = """
 broker.id={id}
-listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={listeners}
+advertised.listeners={advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,RELAYED:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 zookeeper.connect=127.0.0.1:{controller_port}
 zookeeper.session.timeout.ms=4000
@@ -46,8 +50,9 @@ process.roles={roles}
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 listeners={listeners}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+advertised.listeners={advertised}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,RELAYED:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
@@ -116,11 +121,13 @@ class Program:
 
 
 class Cluster:
-    def __init__(self, name, version, port, folder, brokers=2):
+    def __init__(self, name, version, port, folder, brokers=2, advertise=()):
         self.name, self.version, self.port, self.size = name, version, port, brokers
         self.folder = Path(folder) / f"{name}-{version}"
         self.ids = range(1, brokers + 1)
         self.ports = [port + i for i in range(brokers)]
+        self.advertise = list(advertise)
+        self.relayed_ports = [port + 50 + i for i in range(len(self.advertise))]
         self.addresses = [f"127.0.0.1:{p}" for p in self.ports]
         self.bootstrap = ",".join(self.addresses)
         self.programs = {}
@@ -143,13 +150,18 @@ class Cluster:
         name = f"broker-{node}"
         if name not in self.programs:
             run = java(self.version)
+            listeners = self._listeners(self.ports, self.relayed_ports, node)
+            advertised = self._listeners(self.ports, self.advertise, node)
             if self.version.startswith("2."):
                 config = self._write(
-                    name, ZOOKEEPER_BROKER + COMMON, id=node, port=self.ports[node - 1]
+                    name,
+                    ZOOKEEPER_BROKER + COMMON,
+                    id=node,
+                    listeners=listeners,
+                    advertised=advertised,
                 )
                 command = run + ["kafka.Kafka", config]
             else:
-                listeners = f"PLAINTEXT://127.0.0.1:{self.ports[node - 1]}"
                 roles = "broker"
                 if node == 1:
                     roles, listeners = (
@@ -160,9 +172,9 @@ class Cluster:
                     name,
                     KRAFT_BROKER + COMMON,
                     id=node,
-                    port=self.ports[node - 1],
                     roles=roles,
                     listeners=listeners,
+                    advertised=advertised,
                 )
                 tool = run + [
                     "kafka.tools.StorageTool",
@@ -230,6 +242,10 @@ class Cluster:
     def stop(self):
         for program in reversed(self.programs.values()):
             program.kill()
+
+    def _listeners(self, plain, relayed, node):
+        ports = [("PLAINTEXT", plain)] + [("RELAYED", relayed)] * bool(self.advertise)
+        return ",".join(f"{name}://127.0.0.1:{at[node - 1]}" for name, at in ports)
 
     def _run(self, name, command):
         self.programs[name] = Program(name, command, self.folder / f"{name}.log")

@@ -3,6 +3,7 @@
 
 #include "proxy/net/session.h"
 #include "proxy/observe/log.h"
+#include "proxy/splice/tails.h"
 #include "proxy/wire/bytes.h"
 #include "proxy/wire/framer.h"
 #include "proxy/wire/header.h"
@@ -13,7 +14,7 @@ namespace shunt::net {
 using observe::CloseCause;
 
 namespace {
-constexpr wire::ApiKey fetch = 1, metadata = 3, find_coordinator = 10, join_group = 11,
+constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3, find_coordinator = 10, join_group = 11,
                        leave_group = 13, sync_group = 14;
 constexpr std::uint64_t answer_bytes_max = 0x7fffffff;  // an int32: answers have no other limit
 }  // namespace
@@ -41,6 +42,7 @@ std::optional<std::size_t> Session::take_answer(Link& link, std::span<std::byte>
       learn(*queue_.front(), 0, link.node(), {}, t.noticed());
       link.inbound = Inbound::head;
       link.translator.reset();
+      link.offsets.reset();
       link.awaited.pop_front();
       answered(*queue_.front());
       queue_.pop_front();
@@ -59,6 +61,13 @@ std::optional<std::size_t> Session::take_answer(Link& link, std::span<std::byte>
       }
       return n;
     }
+    case Inbound::skip: {
+      const auto n =
+          static_cast<std::size_t>(std::min<std::uint64_t>(link.skip_bytes, data.size()));
+      link.skip_bytes -= n;
+      if (link.skip_bytes == 0) skipped(link);
+      return n;
+    }
     case Inbound::head:
       break;
   }
@@ -75,11 +84,24 @@ std::optional<std::size_t> Session::take_answer(Link& link, std::span<std::byte>
       return close(CloseCause::bad_answer, "an answer's size is below 4"), std::nullopt;
   }
   const std::size_t total = wire::frame_prefix_bytes + content;
+  if (link.awaited.front().exchange == nullptr) {
+    link.inbound = Inbound::skip;
+    link.skip_bytes = total;
+    return 0;
+  }
   if (data.size() >= total) {
     whole_answer(link, data.first(total));
     return total;
   }
   return begin_answer(link, data, content);
+}
+
+// An answer that nobody waits for has been read.
+void Session::skipped(Link& link) {
+  link.inbound = Inbound::head;
+  link.unanswered_read = std::max(link.unanswered_read, link.awaited.front().behind);
+  link.awaited.pop_front();
+  world_.settled();
 }
 
 // An answer that is not all there yet: stream it if it may be, else hold it until it is whole.
@@ -89,7 +111,10 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
   std::int32_t correlation = 0;
   std::uint32_t head = 0;
   const auto rest = data.subspan(wire::frame_prefix_bytes);
-  switch (wire::parse_answer(*e.answer, e.version, rest, content, correlation, head)) {
+  const auto part = link.awaited.front().part;
+  switch (wire::parse_answer(e.task ? *wire::response(e.asks[part].api) : *e.answer,
+                             e.task ? e.asks[part].version : e.version, rest, content, correlation,
+                             head)) {
     case wire::Parse::ok:
       break;
     case wire::Parse::need_more:
@@ -102,7 +127,7 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
     return close(CloseCause::bad_answer, "an answer to another request"), std::nullopt;
   }
   const auto cluster = link.node().cluster;
-  const bool streams = e.parts.empty() && e.complete &&
+  const bool streams = e.parts.empty() && e.complete && !e.whole &&
                        route::passing(*e.answer, e.version, cluster) == route::Passing::streamed;
   if (!streams) {
     if (content > whole_answer_bytes_max) {
@@ -119,8 +144,9 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
   }
   e.cluster = cluster;
   link.inbound = Inbound::stream;
+  link.offsets = e.spliced ? std::make_unique<splice::Tails>(world_.splice, cluster) : nullptr;
   link.translator = std::make_unique<route::StreamTranslator>(*e.answer, e.version, content - head,
-                                                              cluster, naming_);
+                                                              cluster, naming_, link.offsets.get());
   const auto used = wire::frame_prefix_bytes + head;
   send_client(wire::Bytes(data.first(used)));
   if (closed_) return std::nullopt;
@@ -133,7 +159,9 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
   const wire::Bytes content = frame.subspan(wire::frame_prefix_bytes);
   std::int32_t correlation = 0;
   std::uint32_t head = 0;
-  if (wire::parse_answer(*e.answer, e.version, content, content.size(), correlation, head) !=
+  const auto& answer = e.task ? *wire::response(e.asks[a.part].api) : *e.answer;
+  const auto version = e.task ? e.asks[a.part].version : e.version;
+  if (wire::parse_answer(answer, version, content, content.size(), correlation, head) !=
           wire::Parse::ok ||
       correlation != e.correlation) {
     return close(CloseCause::bad_answer, "not an answer to what was asked");
@@ -144,17 +172,26 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
   const auto cluster = link.node().cluster;
   route::Noticed noticed;
   e.cluster = cluster;
+  if (e.task) {
+    const char* problem = nullptr;
+    const auto value = wire::decode(answer, version, body, problem);
+    if (problem != nullptr) return close(CloseCause::bad_answer, problem);
+    return take_for_task(e, a.part, value);
+  }
+  splice::Tails tails(world_.splice, cluster);
   // Metadata first teaches, then is shown: its node list is ours.
   if (e.answer->api == metadata) learn(e, a.part, link.node(), body, noticed);
   world_.edits.clear();
   if (const char* why =
-          route::translate(*e.answer, e.version, body, cluster, naming_, world_.edits, noticed)) {
+          route::translate(*e.answer, e.version, body, cluster, naming_, world_.edits, noticed,
+                           e.spliced ? &tails : nullptr)) {
     return close(CloseCause::bad_answer,
                  std::string(e.answer->name) + " v" + std::to_string(e.version) + ": " + why);
   }
   if (e.answer->api != metadata || noticed.stale_leader)
     learn(e, a.part, link.node(), body, noticed);
   const wire::Bytes heading = frame.first(wire::frame_prefix_bytes + head);
+  if (e.change && !change_answer(e, body)) return;
   if (!e.parts.empty() || !e.complete) {
     return finish_part(e, a.part, heading, body);
   }
@@ -172,6 +209,23 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
   advance();
 }
 
+// The translated answer, changed as its exchange wants: one edit of the whole body.
+bool Session::change_answer(Exchange& e, wire::Bytes body) {
+  std::vector<std::byte> translated, changed;
+  world_.edits.append_to(translated, body);
+  const char* problem = nullptr;
+  const auto value = wire::decode(*e.answer, e.version, translated, problem);
+  if (problem == nullptr)
+    problem = wire::encode(*e.answer, e.version, e.change(value), changed);
+  if (problem != nullptr) {
+    close(CloseCause::bad_answer, std::string(e.answer->name) + ": " + problem);
+    return false;
+  }
+  world_.edits.clear();
+  world_.edits.replace(0, static_cast<std::uint32_t>(body.size()), changed);
+  return true;
+}
+
 // What an answer tells of the cluster that gave it.
 void Session::learn(Exchange& e, std::size_t part, route::NodeKey from, wire::Bytes body,
                     const route::Noticed& noticed) {
@@ -180,10 +234,16 @@ void Session::learn(Exchange& e, std::size_t part, route::NodeKey from, wire::By
   if ((noticed.stale_leader || noticed.stale_controller) && access != nullptr) {
     access->refresh_soon();
   }
+  if (e.whole && e.spliced && !body.empty() && e.answer->api == produce) {
+    const char* problem = nullptr;
+    settle(e, part, wire::decode(*e.answer, e.version, body, problem));
+  }
+  const bool awaited_by_cut = !e.roads.empty();
   std::erase_if(e.roads, [&](const Exchange::Bound& b) {
     if (b.part == part) order_.release(b.road, noticed.stale_leader, metadata_asked());
     return b.part == part;
   });
+  if (awaited_by_cut) world_.settled();
   if (noticed.stale_coordinator) {
     for (const auto& key : e.keys) topology.forget_coordinator(e.coordinator, key);
   }
@@ -250,6 +310,7 @@ void Session::answered(const Exchange& e) {
 }
 
 void Session::send_client(wire::Bytes first, wire::Bytes second) {
+  if (lingering_) return;  // nobody is there
   std::size_t done = 0;
   if (client_out_.empty()) {
     const auto r = client_.write(first, second);

@@ -2,6 +2,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include "proxy/net/copier.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/look.h"
 #include "proxy/net/mover.h"
@@ -27,6 +28,7 @@ class TheDaemon : public Daemon {
         new_id_(remembered.new_cluster_id),
         world_(io, std::move(settings), std::move(remembered), memory),
         mover_(world_),
+        copier_(world_),
         second_(io) {
     started_ = std::chrono::duration_cast<std::chrono::milliseconds>(
                    std::chrono::system_clock::now().time_since_epoch())
@@ -79,6 +81,8 @@ class TheDaemon : public Daemon {
       world_.access[1] = new_.get();
       new_->start([] {}, fatal);
     }
+    mover_.know(old_.get(), new_.get());
+    world_.commits = &copier_;
     tick();
   }
 
@@ -142,6 +146,7 @@ class TheDaemon : public Daemon {
       for (const auto& session : sessions) session->tick(now);
       old_->tick(now);
       if (new_) new_->tick(now);
+      copier_.tick(now);
       if (ready_ && !world_.draining) {
         for (auto& p : ports_) p.listener->retry();
       }
@@ -171,6 +176,7 @@ class TheDaemon : public Daemon {
   std::string old_id_, new_id_;
   World world_;
   Mover mover_;
+  Copier copier_;
   asio::steady_timer second_;
   std::vector<Port> ports_;
   std::shared_ptr<Poller> old_, new_;

@@ -3,12 +3,20 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "proxy/route/produce_order.h"
 #include "proxy/route/topology.h"
+#include "proxy/splice/records.h"
+#include "proxy/splice/task.h"
 #include "proxy/wire/schema.h"
+
+namespace shunt::splice {
+struct PartitionLog;
+}
 
 namespace shunt::net {
 
@@ -31,12 +39,29 @@ struct Exchange {
 
   // What the answer is read for.
   route::CoordinatorKind coordinator = route::CoordinatorKind::group;
-  struct Bound {
+  struct Bound {  // Produce: a partition, by the part it went with
     std::size_t part;
     route::ProduceOrder::Road* road;
+    splice::BatchId batch{};
+    std::int32_t leader_epoch = -1;       // native, when it was sent
+    splice::PartitionLog* log = nullptr;  // of a topic in a migration
+    bool first = false;                   // its answer decides about those behind it
   };
-  std::vector<Bound> roads;       // Produce: of its partitions, by the part they went with
+  std::vector<Bound> roads;
   std::vector<std::string> keys;  // groups or transactional ids it named, for stale coordinators
+
+  // Of topics in a migration.
+  std::unique_ptr<splice::Task> task;  // asks brokers round by round
+  struct Asked {
+    wire::ApiKey api;
+    wire::Version version;
+  };
+  std::vector<Asked> asks;  // of this round; parts_left of them are unanswered
+  // Changes the translated answer's body, from brokers of `cluster`.
+  std::function<wire::Value(const wire::Value&)> change;
+  bool spliced = false;          // offsets in its answers are translated
+  bool whole = false;            // its answer must not be streamed
+  std::vector<std::byte> asked;  // Fetch: the request's frame, to answer it without a broker
 };
 
 }  // namespace shunt::net

@@ -17,12 +17,13 @@ namespace shunt::net {
 
 // A request on its way: whose answer comes next.
 struct Awaited {
-  Exchange* exchange = nullptr;
+  Exchange* exchange = nullptr;  // null: nobody's any more, its bytes are dropped
   std::size_t part = 0;
+  std::uint64_t behind = 0;  // its answer shows: so many without an answer have been read
 };
 
 // Where in an answer the link stands.
-enum class Inbound : std::uint8_t { head, collect, stream };
+enum class Inbound : std::uint8_t { head, collect, stream, skip };
 
 class Link : public std::enable_shared_from_this<Link> {
  public:
@@ -56,10 +57,13 @@ class Link : public std::enable_shared_from_this<Link> {
   std::vector<std::byte> carry;    // received, not yet understood
   std::vector<std::byte> collect;  // a whole answer in the making
   std::size_t collect_bytes = 0;
+  std::unique_ptr<route::Offsets> offsets;  // of the translator
   std::unique_ptr<route::StreamTranslator> translator;
   Clock::time_point began = Clock::now();
-  bool paused = false;           // a streamed answer waits for its turn
-  bool sent_unanswered = false;  // a request without an answer (acks=0) was sent on it
+  bool paused = false;  // a streamed answer waits for its turn
+  // Requests without an answer (acks=0): sent, known to be read, and to be read before a cut.
+  std::uint64_t unanswered_sent = 0, unanswered_read = 0, unanswered_wanted = 0;
+  std::uint64_t skip_bytes = 0;  // Inbound::skip: still to come
 
  private:
   void connect_next(Resolver::Endpoints found, std::size_t at, std::string last_error);

@@ -112,8 +112,8 @@ observe::Snapshot look(const World& world, const Poller& old_poller, const Polle
     auto v = view;
     if (const auto m = old_poller.members().find(name); m != old_poller.members().end()) {
       v.members_outside = static_cast<int>(
-          std::count_if(m->second.begin(), m->second.end(), [&](const std::string& member) {
-            return !here.contains({name, member});
+          std::count_if(m->second.begin(), m->second.end(), [&](const Poller::Member& member) {
+            return !world.passes_here(name, member.id);
           }));
     }
     s.groups.push_back(std::move(v));

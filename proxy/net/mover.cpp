@@ -1,17 +1,261 @@
 #include "proxy/net/mover.h"
 
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+#include "proxy/net/checks.h"
+#include "proxy/observe/log.h"
+#include "proxy/observe/text.h"
+
 namespace shunt::net {
 
+using route::Cluster;
+
 namespace {
-const Refused not_yet{501, "not_implemented", "not in this version yet", "", "", {}};
+
+Refused refuse(unsigned status, std::string code, std::string message, std::string next) {
+  Refused r;
+  r.status = status;
+  r.code = std::move(code);
+  r.message = std::move(message);
+  r.next = std::move(next);
+  return r;
 }
 
-std::string Mover::step() const { return {}; }
-void Mover::plan(const StartRequest&, Done<Plan> done) { done(&not_yet, {}); }
-void Mover::start(const StartRequest&, Done<std::string> done) { done(&not_yet, {}); }
-void Mover::move_produce(const ProduceRequest&, Done<ProduceMoved> done) { done(&not_yet, {}); }
-void Mover::undo(const UndoRequest&, Done<ProduceMoved> done) { done(&not_yet, {}); }
-void Mover::pause(const std::string&, bool, Done<std::string> done) { done(&not_yet, {}); }
+Refused blocked(std::vector<Check> found) {
+  const auto& first = found.front();
+  auto r = refuse(409, "blocked", first.id + ": " + first.target + ": " + first.reason, first.fix);
+  r.where = first.target;
+  r.blockers = std::move(found);
+  return r;
+}
+
+const Refused not_yet = refuse(501, "not_implemented", "not in this version yet", "");
+
+std::string joined(const std::vector<std::string>& all) {
+  std::string out;
+  for (const auto& s : all) out += (out.empty() ? "" : ",") + s;
+  return out;
+}
+
+}  // namespace
+
+// A cut that did not come to its seam before the daemon ended has been aborted.
+void Mover::know(Poller* old_poller, Poller* new_poller) {
+  old_ = old_poller;
+  new_ = new_poller;
+  std::vector<splice::Record> aborts;
+  for (const auto& [id, m] : world_.splice.migrations()) {
+    for (const auto& move : m.moves) {
+      if (!move.sealed && move.aborted_step.empty()) {
+        aborts.emplace_back(splice::CutAborted{move.id, "S1", "the daemon ended before S5",
+                                               observe::unix_ms_now()});
+      } else if (move.sealed && !move.flipped) {
+        aborts.emplace_back(splice::CutFlipped{move.id, 0, observe::unix_ms_now()});
+      }
+    }
+  }
+  for (const auto& r : aborts) world_.record(r, true);
+}
+
+std::string Mover::step() const { return running_ ? running_->cut().step_name() : ""; }
+
+const splice::Migration* Mover::find(const std::string& id, Refused& why) const {
+  const auto& all = world_.splice.migrations();
+  if (!id.empty()) {
+    const auto* m = world_.splice.migration(id);
+    if (m == nullptr) why = refuse(400, "no_such_migration", "no migration " + id, "shuntctl status");
+    return m;
+  }
+  if (all.size() == 1) return &all.begin()->second;
+  if (all.empty()) {
+    why = refuse(409, "no_migration", "no migration is open",
+                 "shuntctl start --scheme 1 --topics LIST");
+  } else {
+    why = refuse(400, "which_migration", "several migrations are open", "give --migration ID");
+  }
+  return nullptr;
+}
+
+bool Mover::may_begin(const splice::Migration& m, Refused& why) const {
+  if (running_) {
+    why = refuse(409, "step_running",
+                 "a step is running: " + running_->cut().plan().move + " at " +
+                     running_->cut().step_name(),
+                 "wait for it: shuntctl status -w");
+  } else if (m.paused) {
+    why = refuse(409, "paused", "migration " + m.id + " is paused", "shuntctl resume");
+  } else if (new_ == nullptr) {
+    why = refuse(409, "no_new_cluster", "no new cluster is configured",
+                 "set clusters.new.bootstrap and restart");
+  } else {
+    return true;
+  }
+  return false;
+}
+
+void Mover::plan(const StartRequest& request, Done<Plan> done) {
+  Plan plan;
+  if (request.scheme != 1) return done(&not_yet, {});
+  std::string problem;
+  plan.scheme = request.scheme;
+  plan.topics = match_topics(world_.old_topology, request.topics, problem);
+  if (!problem.empty() || plan.topics.empty()) {
+    const auto r = refuse(400, "usage", problem.empty() ? "no topics are given" : problem,
+                          "name topics of old: --topics orders,pay-*");
+    return done(&r, {});
+  }
+  std::int64_t partitions = 0;
+  for (const auto& name : plan.topics) {
+    if (const auto* t = world_.old_topology.topic(name))
+      partitions += static_cast<std::int64_t>(t->partitions.size());
+    plan.history_left_on_old.push_back({name, -1});
+  }
+  plan.order_promised =
+      "the order of every partition, also across the move: new is read when old has been read";
+  plan.hold_ms_expected = 20 + partitions;  // three rounds to the leaders, and their batches
+  const auto list = joined(plan.topics);
+  plan.steps = {
+      {1, "create the migration; nothing moves", "shuntctl start --scheme 1 --topics " + list, ""},
+      {2, "cut production over to new: producers wait about " +
+              std::to_string(plan.hold_ms_expected) + " ms",
+       "shuntctl move produce --to new", "nothing in flight, both clusters' ends agree"},
+      {3, "consumers read old to its end, then new, by themselves", "shuntctl status -w",
+       "every group drained"},
+      {0, "back, at any time", "shuntctl undo", ""}};
+  CheckRequest check;
+  check.topics = plan.topics;
+  check.accept_history = request.accept_history;
+  check.accept_stragglers = request.accept_stragglers;
+  find_blockers(world_, *old_, check, [plan, done](std::vector<Check> found) mutable {
+    plan.blockers = std::move(found);
+    done(nullptr, plan);
+  });
+}
+
+void Mover::start(const StartRequest& request, Done<std::string> done) {
+  plan(request, [this, done](const Refused* refused, const Plan& plan) {
+    if (refused != nullptr) return done(refused, {});
+    auto found = plan.blockers;
+    for (const auto& name : plan.topics) {
+      if (const auto* t = world_.splice.topic(name)) {
+        found.push_back({"topic.migration", "fail", name, "it is in migration " + t->migration,
+                         "leave it out, or go on with that one"});
+      }
+    }
+    if (!found.empty()) {
+      const auto r = blocked(std::move(found));
+      return done(&r, {});
+    }
+    splice::MigrationStarted started;
+    started.migration = world_.splice.next_migration_id();
+    started.scheme = plan.scheme;
+    started.at = observe::unix_ms_now();
+    for (const auto& name : plan.topics) {
+      const auto& t = *world_.old_topology.topic(name);
+      started.topics.push_back({name, t.id, world_.new_topology.topic(name)->id,
+                                static_cast<std::int32_t>(t.partitions.size())});
+    }
+    if (!world_.record(started, true)) {
+      const auto r = refuse(500, "journal_failed", "the journal cannot be written",
+                            "make room on its disk; nothing has changed");
+      return done(&r, {});
+    }
+    world_.adopt_unclear();
+    observe::Event e;
+    e.event = "migration.started";
+    e.migration = started.migration;
+    e.keys.emplace_back("topics", joined(plan.topics));
+    e.keys.emplace_back("scheme", std::int64_t{plan.scheme});
+    world_.events.add(std::move(e));
+    done(nullptr, started.migration);
+  });
+}
+
+void Mover::move_produce(const ProduceRequest& request, Done<ProduceMoved> done) {
+  Refused why;
+  const auto* m = find(request.migration, why);
+  if (m == nullptr || !may_begin(*m, why)) return done(&why, {});
+  std::vector<std::string> topics = m->topics;
+  if (!request.topics.empty()) {
+    std::string problem;
+    topics = match_topics(world_.old_topology, request.topics, problem);
+    for (const auto& name : topics) {
+      if (std::ranges::find(m->topics, name) == m->topics.end())
+        problem = "topic " + name + " is not in migration " + m->id;
+    }
+    if (!problem.empty()) {
+      why = refuse(400, "usage", problem, "shuntctl topics");
+      return done(&why, {});
+    }
+  }
+  std::erase_if(topics, [&](const std::string& name) {
+    return world_.splice.topic(name)->produce_to() == request.to;
+  });
+  ProduceMoved nothing;
+  nothing.to = request.to;
+  if (topics.empty()) return done(nullptr, nothing);
+  cut(*m, std::move(topics), request.to, "", request.accept_stragglers, std::move(done));
+}
+
+void Mover::undo(const UndoRequest& request, Done<ProduceMoved> done) {
+  Refused why;
+  const auto* m = find(request.migration, why);
+  if (m == nullptr || !may_begin(*m, why)) return done(&why, {});
+  if (request.without_new) return done(&not_yet, {});
+  const auto* move = m->newest();
+  ProduceMoved nothing;
+  if (move == nullptr) return done(nullptr, nothing);
+  const auto back =
+      move->to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster;
+  cut(*m, move->topics, back, move->id, request.accept_stragglers, std::move(done));
+}
+
+void Mover::cut(const splice::Migration& m, std::vector<std::string> topics, Cluster to,
+                const std::string& undoes, bool accept_stragglers, Done<ProduceMoved> done) {
+  CheckRequest check;
+  check.topics = topics;
+  check.from = to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster;
+  check.accept_history = true;  // asked when the migration was started
+  check.accept_stragglers = accept_stragglers;
+  splice::CutPlan plan;
+  plan.migration = m.id;
+  plan.move = world_.splice.next_move_id(m);
+  plan.undoes = undoes;
+  plan.topics = std::move(topics);
+  plan.to = to;
+  plan.hold_limit_ms = world_.settings.move.hold_limit.count();
+  plan.unclear_ms = world_.settings.move.unclear.count();
+  // It runs from here on for others, though its checks come first.
+  running_ = std::make_shared<CutRun>(world_, plan, check.from);
+  find_blockers(world_, *old_, check, [this, done](std::vector<Check> found) {
+    if (!found.empty()) {
+      boost::asio::post(world_.io, [run = std::move(running_)] {});
+      running_ = nullptr;
+      const auto r = blocked(std::move(found));
+      return done(&r, {});
+    }
+    running_->start([this, done](const ProduceMoved& moved) {
+      boost::asio::post(world_.io, [run = std::move(running_)] {});  // it is in its own call
+      running_ = nullptr;
+      done(nullptr, moved);
+    });
+  });
+}
+
+void Mover::pause(const std::string& migration, bool paused, Done<std::string> done) {
+  Refused why;
+  const auto* m = find(migration, why);
+  if (m == nullptr) return done(&why, {});
+  if (m->paused != paused && !world_.record(splice::MigrationPaused{m->id, paused}, true)) {
+    why = refuse(500, "journal_failed", "the journal cannot be written",
+                 "make room on its disk; nothing has changed");
+    return done(&why, {});
+  }
+  if (paused && running_) running_->cancel("paused by the operator");
+  done(nullptr, m->id);
+}
+
 void Mover::verify(Done<Proof> done) { done(&not_yet, {}); }
 void Mover::lag(const std::string&, Done<std::vector<GroupLag>> done) { done(&not_yet, {}); }
 

@@ -1,14 +1,19 @@
-// Carries out what the operator asks: plans, starts, cuts, undoes, verifies.
+// Carries out what the operator asks: plans, starts, cuts, undoes.
 #pragma once
 
+#include <memory>
+
+#include "proxy/net/cut_run.h"
 #include "proxy/net/operator.h"
-#include "proxy/net/world.h"
+#include "proxy/net/poller.h"
 
 namespace shunt::net {
 
 class Mover : public Operator {
  public:
   explicit Mover(World& world) : world_(world) {}
+  // Once both are there; null: no new cluster is configured.
+  void know(Poller* old_poller, Poller* new_poller);
 
   const splice::State& state() const override { return world_.splice; }
   std::string step() const override;
@@ -21,7 +26,15 @@ class Mover : public Operator {
   void lag(const std::string& group, Done<std::vector<GroupLag>> done) override;
 
  private:
+  const splice::Migration* find(const std::string& id, Refused& why) const;
+  bool may_begin(const splice::Migration& m, Refused& why) const;
+  void cut(const splice::Migration& m, std::vector<std::string> topics, route::Cluster to,
+           const std::string& undoes, bool accept_stragglers, Done<ProduceMoved> done);
+
   World& world_;
+  Poller* old_ = nullptr;
+  Poller* new_ = nullptr;
+  std::shared_ptr<CutRun> running_;
 };
 
 }  // namespace shunt::net

@@ -81,4 +81,10 @@ wire::Uuid SessionNaming::topic_id(route::Cluster from, const wire::Uuid& id) {
   return topic != nullptr ? topic->id : wire::Uuid{};
 }
 
+wire::Uuid SessionNaming::native_topic_id(route::Cluster to, const wire::Uuid& shown_id) {
+  if (to == route::Cluster::old_cluster) return shown_id;
+  const auto* topic = world_.new_topology.topic(world_.old_topology.topic_name(shown_id));
+  return topic != nullptr ? topic->id : wire::Uuid{};
+}
+
 }  // namespace shunt::net

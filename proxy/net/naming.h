@@ -23,6 +23,7 @@ class SessionNaming : public route::Naming {
   std::optional<route::Endpoint> at(route::NodeId id) override;
   const std::string& cluster_id() override { return world_.cluster_id; }
   wire::Uuid topic_id(route::Cluster from, const wire::Uuid& id) override;
+  wire::Uuid native_topic_id(route::Cluster to, const wire::Uuid& shown_id) override;
 
  private:
   std::optional<route::Endpoint> endpoint(route::NodeKey node);

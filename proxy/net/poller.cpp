@@ -1,6 +1,7 @@
 #include "proxy/net/poller.h"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 
 #include "proxy/observe/log.h"
 
@@ -295,6 +296,29 @@ void Poller::find_coordinator(route::CoordinatorKind kind, const std::string& ke
                  }
                  done();
                });
+}
+
+void Poller::call(route::NativeNodeId id, wire::ApiKey api, wire::Version version_max,
+                  const Value& body, Answered done) {
+  const auto node = nodes_.find(id);
+  const auto version = world_.versions.own({cluster_, id}, api, version_max);
+  std::string problem;
+  if (node == nodes_.end() || !node->second.client || node->second.client->closed())
+    problem = "broker " + std::to_string(static_cast<std::int32_t>(id)) + " of " +
+              std::string(route::name(cluster_)) + " is not connected";
+  else if (!version)
+    problem = "broker " + std::to_string(static_cast<std::int32_t>(id)) + " of " +
+              std::string(route::name(cluster_)) + " does not serve " +
+              std::string(wire::api_name(api));
+  if (!problem.empty()) {
+    return boost::asio::post(world_.io, [done = std::move(done), problem] { done(problem, {}); });
+  }
+  node->second.client->call(api, *version, body, std::move(done));
+}
+
+std::optional<route::NativeNodeId> Poller::any_node() {
+  route::NativeNodeId id{};
+  return any_client(id) ? std::optional(id) : std::nullopt;
 }
 
 }  // namespace shunt::net

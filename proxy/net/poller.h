@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "proxy/net/broker_client.h"
@@ -29,12 +30,19 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   void groups_changed() override { last_groups_ = {}; }
   void find_coordinator(route::CoordinatorKind kind, const std::string& key,
                         std::function<void()> done) override;
+  void call(route::NativeNodeId node, wire::ApiKey api, wire::Version version_max,
+            const wire::Value& body, Answered done) override;
+  std::optional<route::NativeNodeId> any_node() override;
 
-  bool reachable() const { return reachable_; }
+  bool reachable() const override { return reachable_; }
   const std::string& error() const { return error_; }
   const std::map<std::string, observe::GroupView>& groups() const { return groups_; }
   // Member ids of each group, as its coordinator lists them.
-  const std::map<std::string, std::vector<std::string>>& members() const { return members_; }
+  struct Member {
+    std::string id, client_id, host;
+    std::set<std::string> topics;  // assigned to it (ConsumerProtocolAssignment)
+  };
+  const std::map<std::string, std::vector<Member>>& members() const { return members_; }
 
  private:
   struct Node {
@@ -74,7 +82,7 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   bool stopped_ = false;
   std::string error_;
   std::map<std::string, observe::GroupView> groups_;
-  std::map<std::string, std::vector<std::string>> members_;
+  std::map<std::string, std::vector<Member>> members_;
   std::map<std::string, route::NativeNodeId> listed_at_;  // the coordinator that listed it
 };
 

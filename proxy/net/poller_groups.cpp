@@ -1,5 +1,6 @@
 // The poller's look at consumer groups: ListGroups and DescribeGroups of every broker.
 #include "proxy/net/poller.h"
+#include "proxy/wire/bytes.h"
 
 namespace shunt::net {
 
@@ -11,6 +12,28 @@ namespace {
 constexpr wire::ApiKey describe_groups_key = 15, list_groups_key = 16;
 constexpr wire::Version list_groups_version_max = 5, describe_groups_version_max = 5;
 constexpr std::size_t described_at_once = 100;
+
+// The topics in a consumer's assignment (ConsumerProtocolAssignment.json: version, then an array of
+// topics, each a name and an array of partitions). Of anything else: none.
+std::set<std::string> assigned_topics(wire::Bytes b) {
+  std::set<std::string> out;
+  std::size_t at = 2;
+  const auto left = [&] { return b.size() - at; };
+  if (b.size() < 6) return out;
+  auto count = wire::load<std::int32_t>(b.data() + at);
+  for (at += 4; count > 0 && left() >= 2; --count) {
+    const auto n = static_cast<std::uint16_t>(wire::load<std::int16_t>(b.data() + at));
+    at += 2;
+    if (left() < std::size_t{n} + 4) return out;
+    out.emplace(reinterpret_cast<const char*>(b.data() + at), n);
+    at += n;
+    const auto partitions = static_cast<std::uint32_t>(wire::load<std::int32_t>(b.data() + at));
+    at += 4;
+    if (left() / 4 < partitions) return out;
+    at += std::size_t{partitions} * 4;
+  }
+  return out;
+}
 }  // namespace
 
 void Poller::poll_groups() {
@@ -70,7 +93,12 @@ void Poller::describe_groups(route::NativeNodeId id, const std::vector<std::stri
             view.state = g["GroupState"].text();
             auto& members = self->members_[name];
             members.clear();
-            for (const auto& m : g["Members"].array()) members.emplace_back(m["MemberId"].text());
+            for (const auto& m : g["Members"].array()) {
+              members.push_back({std::string(m["MemberId"].text()),
+                                 std::string(m["ClientId"].text()),
+                                 std::string(m["ClientHost"].text()),
+                                 assigned_topics(m["MemberAssignment"].bytes())});
+            }
             view.members = static_cast<int>(members.size());
           }
         });

@@ -128,9 +128,17 @@ void Session::request(std::span<std::byte> frame) {
     return close(CloseCause::bad_request, std::string(wire::api_name(h.api)) + " v" +
                                               std::to_string(h.version) + ": " + why);
   }
-  if (unresolved_.empty()) note(h, world_.parts);
+  if (unresolved_.empty() && !again_) note(h, world_.parts);
   if (m->route == wire::Route::self) return answer_self(h, *m, body);
+  if (h.api == produce) {
+    read_batches(world_.parts);
+    if (!world_.splice.idle() && !admit_produce(h, frame)) return;
+  } else if (!world_.splice.idle()) {
+    next_ = {};
+    if (splice_request(h, *m, frame)) return;
+  }
   route::dispatch(*m, world_.parts, world_.view(), origin(h.api), world_.decision);
+  if (h.api == produce && !world_.judged.empty()) take_out_own_leaves();
   carry_out(h, *m, frame);
 }
 
@@ -142,6 +150,10 @@ void Session::note(const wire::RequestHeader& h, const wire::Parts& parts) {
   const auto& group = parts.top(Role::group_id);
   const auto& member = parts.top(Role::member_id);
   if (group.number > 0 && member.number > 0) {
+    if (h.api == leave_group)
+      world_.members_seen.erase({std::string(group.text), std::string(member.text)});
+    else
+      world_.members_seen.emplace(group.text, member.text);
     if (h.api == leave_group) {
       world_.identities.unlink(group.text, member.text);
     } else if (who_.instance != route::Instance{0} && who_.instance != world_.shared_instance) {
@@ -192,6 +204,13 @@ Exchange& Session::expect(const wire::RequestHeader& h, const wire::Message& m) 
   e->version = h.version;
   e->correlation = h.correlation;
   e->began = Clock::now();
+  if (next_.change || next_.spliced) {
+    e->change = std::move(next_.change);
+    e->spliced = next_.spliced;
+    e->asked = std::move(next_.asked);
+    e->whole = e->change != nullptr;
+    next_ = {};
+  }
   queue_.push_back(std::move(e));
   return *queue_.back();
 }
@@ -208,12 +227,6 @@ route::Origin Session::origin(wire::ApiKey api) const {
 std::uint64_t& Session::metadata_asked() const {
   const auto i = static_cast<std::uint32_t>(who_.instance);
   return i == 0 ? own_metadata_asked_ : world_.metadata_asked[i];
-}
-
-// A Produce binds its partitions to where it goes.
-void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, route::NodeKey node) {
-  if (e.request->api != produce) return;
-  e.roads.push_back({part, order_.sent(leaf.topic, leaf.topic_id, leaf.partition, node)});
 }
 
 void Session::remember_keys(Exchange& e, const wire::Message& m, const wire::Parts& parts) {
@@ -258,7 +271,7 @@ void Session::forward(const wire::RequestHeader& h, const wire::Message& m,
     world_.edits.clear();
     const auto head = wire::frame_prefix_bytes + h.size;
     if (const char* why = route::translate_request(m, h.version, frame.subspan(head), node.cluster,
-                                                   world_.edits)) {
+                                                   naming_, world_.edits)) {
       return close(CloseCause::bad_request, why);
     }
     if (!world_.edits.empty()) {
@@ -275,11 +288,12 @@ void Session::forward(const wire::RequestHeader& h, const wire::Message& m,
     e.cluster = node.cluster;
     remember_keys(e, m, world_.parts);
     if (h.api == produce) {
-      for (const auto& leaf : world_.parts.leaves()) bind(e, 0, leaf, node);
+      std::size_t i = 0;
+      for (const auto& leaf : world_.parts.leaves()) bind(e, 0, leaf, i++, node);
     }
     link.awaited.push_back({&e, 0});
   } else {
-    link.sent_unanswered = true;
+    ++link.unanswered_sent;
   }
   link.send(bytes);
 }
@@ -294,9 +308,17 @@ void Session::split(const wire::RequestHeader& h, const wire::Message& m,
     e->parts_left = d.nodes.size();
     remember_keys(*e, m, world_.parts);
     std::size_t i = 0;
+    bool own = false;  // leaves that we answer ourselves: a part of their own
     for (const auto& leaf : world_.parts.leaves()) {
-      const auto part = d.chosen[i++];
-      bind(*e, part, leaf, d.nodes[part]);
+      const auto part = d.chosen[i];
+      own |= part == d.nodes.size();
+      if (part < d.nodes.size()) bind(*e, part, leaf, i, d.nodes[part]);
+      ++i;
+    }
+    if (own) {
+      auto& body = e->parts.emplace_back();
+      wire::encode(*e->answer, e->version, own_produce_answer(), body);
+      wire::begin_answer(*e->answer, e->version, e->correlation, e->frame);
     }
   }
   const auto head = wire::frame_prefix_bytes + h.size;
@@ -307,7 +329,7 @@ void Session::split(const wire::RequestHeader& h, const wire::Message& m,
       patch_split_fetch(world_.parts, d.nodes.size(), std::span(out).subspan(head));
     world_.edits.clear();
     route::translate_request(m, h.version, wire::Bytes(out).subspan(head), d.nodes[i].cluster,
-                             world_.edits);
+                             naming_, world_.edits);
     if (!world_.edits.empty()) {
       std::vector<std::byte> rewritten(out.begin(),
                                        out.begin() + static_cast<std::ptrdiff_t>(head));
@@ -320,7 +342,7 @@ void Session::split(const wire::RequestHeader& h, const wire::Message& m,
     if (e != nullptr)
       link.awaited.push_back({e, i});
     else
-      link.sent_unanswered = true;
+      ++link.unanswered_sent;
     link.send(out);
   }
 }

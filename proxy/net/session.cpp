@@ -1,5 +1,6 @@
 #include "proxy/net/session.h"
 
+#include <algorithm>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
@@ -51,12 +52,8 @@ void Session::start() {
 
 void Session::close(CloseCause cause, const std::string& why) {
   if (closed_) return;
-  closed_ = true;
+  if (lingering_) return forget();
   client_.close();
-  for (auto& [node, link] : links_) {
-    link->close();
-    --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
-  }
   world_.metrics.closed(listener_, cause);
   const std::initializer_list<observe::log::Field> fields = {{"cause", observe::name(cause)},
                                                              {"address", remote_},
@@ -71,9 +68,58 @@ void Session::close(CloseCause cause, const std::string& why) {
     observe::log::limited(
         cause == CloseCause::client_reset ? observe::log::Level::info : observe::log::Level::warn,
         "client.closed", fields);
+  if (cause == CloseCause::drain || !linger()) forget();
+}
+
+// A client that goes while brokers owe answers to its Produce: what becomes of them must be known
+// before a cut (rules A1). False: nothing is owed.
+bool Session::linger() {
+  constexpr wire::ApiKey produce = 0;
+  bool owed = false;
+  for (auto& [node, link] : links_) {
+    const bool streams = link->inbound == Inbound::stream || link->inbound == Inbound::collect;
+    for (std::size_t i = 0; i < link->awaited.size(); ++i) {
+      auto& a = link->awaited[i];
+      if (a.exchange == nullptr) continue;
+      if (a.exchange->request->api == produce)
+        owed = true;
+      else if (i > 0 || !streams)
+        a.exchange = nullptr;
+    }
+  }
+  if (!owed || upload_) return false;
+  lingering_ = true;
+  client_out_.clear();
+  active_ = Clock::now();
+  world_.sessions.erase(shared_from_this());
+  world_.lingering.insert(shared_from_this());
+  resume_soon();
+  return true;
+}
+
+void Session::end_linger_if_done() {
+  constexpr wire::ApiKey produce = 0;
+  for (const auto& [node, link] : links_) {
+    for (const auto& a : link->awaited) {
+      if (a.exchange != nullptr && a.exchange->request->api == produce) return;
+    }
+  }
+  forget();
+}
+
+void Session::forget() {
+  closed_ = true;
+  for (auto& [node, link] : links_) {
+    if (!link->closed()) mark_unclear(*link);
+    link->close();
+    --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
+  }
+  if (parked_) --world_.metrics.held_requests;
+  world_.settled();
   // The loop may be inside one of our functions: it holds us until it is back.
   boost::asio::post(world_.io, [self = shared_from_this()] {
     self->world_.sessions.erase(self);
+    self->world_.lingering.erase(self);
     self->links_.clear();
   });
 }
@@ -90,7 +136,8 @@ bool Session::idle_between_frames() const {
 
 // Back-pressure: no further request is read while one of these holds.
 bool Session::blocked() const {
-  return closed_ || resolving_ || (draining_ && collect_bytes_ == 0 && !upload_) ||
+  return closed_ || lingering_ || parked_ || resolving_ ||
+         (draining_ && collect_bytes_ == 0 && !upload_) ||
          (!upload_ && queue_.size() >= world_.settings.limits.in_flight_requests_max) ||
          unsent_to_brokers() > 0;
 }
@@ -138,7 +185,8 @@ void Session::resume() {
     const auto links = links_;  // the calls below may open others
     for (const auto& [node, link] : links) {
       if (closed_) return;
-      if (link->paused && link->awaited.front().exchange == queue_.front().get()) {
+      const auto* next = link->paused ? link->awaited.front().exchange : nullptr;
+      if (link->paused && (next == nullptr || (!queue_.empty() && next == queue_.front().get()))) {
         link->paused = false;
         std::copy(link->carry.begin(), link->carry.end(), world_.buffer.begin());
         take_answers(*link, std::span(world_.buffer).first(link->carry.size()));
@@ -146,6 +194,7 @@ void Session::resume() {
       if (client_out_.empty()) link->arm();
     }
   }
+  if (lingering_) return finish_if_done();
   if ((!carry_.empty() || upload_) && !blocked()) {
     const auto n = carry_.size();
     std::copy(carry_.begin(), carry_.end(), world_.buffer.begin());
@@ -157,7 +206,8 @@ void Session::resume() {
 
 // A client that sent its FIN, or a proxy that drains: close when nothing is owed any more.
 void Session::finish_if_done() {
-  if (closed_ || unsent_to_brokers() > 0 || resolving_) return;
+  if (lingering_ && !closed_) return end_linger_if_done();
+  if (closed_ || parked_ || unsent_to_brokers() > 0 || resolving_) return;
   if (ended_) {
     // Half closed: it is still owed its answers, as a broker would give them.
     if (!queue_.empty() || !client_out_.empty()) return;
@@ -176,6 +226,10 @@ void Session::drain() {
 void Session::tick(Clock::time_point now) {
   const Limits& limits = world_.settings.limits;
   const auto quiet = now - active_;
+  if (lingering_) {
+    if (quiet > limits.progress) forget();
+    return;
+  }
   const bool owes = !client_out_.empty() || (!idle_between_frames() && !blocked());
   if (owes && quiet > limits.progress) return close(CloseCause::no_progress);
   if (queue_.empty() && idle_between_frames() && quiet > limits.idle) {
@@ -224,15 +278,43 @@ void Session::link_failed(const std::shared_ptr<Link>& link, const std::string& 
                          {"node", static_cast<std::int32_t>(node.id)},
                          {"client", remote_},
                          {"why", why}});
+  if (fail_tasks(link)) return;
   if (!opened && move_to_another(link)) return;
+  if (lingering_) {
+    mark_unclear(*link);
+    link->close();
+    --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
+    links_.erase(node);
+    return end_linger_if_done();
+  }
+  mark_unclear(*link);
+  link->close();
   close(opened ? CloseCause::link_lost : CloseCause::link_refused, why);
+}
+
+// A task goes on without one broker's answer. False: others wait for the link too.
+bool Session::fail_tasks(const std::shared_ptr<Link>& link) {
+  const auto all = link->awaited;
+  if (lingering_ || all.empty() || link->unanswered_sent > link->unanswered_read ||
+      (upload_ && upload_->link == link) ||
+      std::ranges::any_of(all, [](const Awaited& a) { return a.exchange && !a.exchange->task; })) {
+    return false;
+  }
+  link->close();
+  --world_.metrics.links[static_cast<std::size_t>(link->node().cluster)];
+  links_.erase(link->node());
+  for (const auto& a : all) {
+    if (a.exchange != nullptr && !closed_) take_for_task(*a.exchange, a.part, {});
+  }
+  resume_soon();
+  return true;
 }
 
 // What was to go over a link that never opened goes to another broker of the cluster. One that is
 // not the leader, coordinator or controller says so in its own words (NOT_LEADER_OR_FOLLOWER and
 // its like), and the client looks for the right one, as it would after a refused connection.
 bool Session::move_to_another(const std::shared_ptr<Link>& link) {
-  if (link->sent_unanswered) return false;  // acks=0 is for this broker alone
+  if (link->unanswered_sent > 0) return false;  // acks=0 is for this broker alone
   tried_.insert(link->node());
   for (const auto& [id, broker] : world_.topology(link->node().cluster).brokers()) {
     const route::NodeKey other{link->node().cluster, id};

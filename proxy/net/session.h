@@ -1,8 +1,9 @@
 // One client connection: its requests in, its links, its answers out in request order.
 //
-// requests.cpp  frames in, decisions carried out    answers.cpp  answers in, translated, in order
-// out uploads.cpp   a large Produce, in parts session.cpp   life: opening, blocking and resuming,
-// deadlines, the closing line
+// session.cpp   life: opening, blocking and resuming, deadlines, the closing line
+// requests.cpp  frames in, decisions carried out     answers.cpp  answers in, translated, in order
+// uploads.cpp   a large Produce, in parts
+// produce.cpp, spliced.cpp  what topics in a migration need besides
 #pragma once
 
 #include <deque>
@@ -13,6 +14,7 @@
 #include "proxy/net/link.h"
 #include "proxy/net/naming.h"
 #include "proxy/route/produce_stream.h"
+#include "proxy/splice/producers.h"
 #include "proxy/wire/header.h"
 
 namespace shunt::net {
@@ -29,6 +31,18 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   // Answers what is in flight, takes nothing new, then closes.
   void drain();
   void close(observe::CloseCause cause, const std::string& why = {});
+
+  // produce.cpp: for a cut and for who waits.
+  void unpark();
+  using Topics = std::set<std::string, std::less<>>;
+  struct Pending {
+    std::string what;        // empty: nothing
+    bool half_sent = false;  // its client has not finished the frame
+  };
+  Pending pending(const Topics& topics, route::Cluster from) const;
+  void ask_behind_acks_0(route::Cluster cluster, bool begin);
+  // These topics live elsewhere now: polls that are parked at brokers end (rules B6).
+  void route_changed(const Topics& topics);
 
   // For `clients`.
   const Who& who() const { return who_; }
@@ -57,6 +71,10 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void link_drained(const std::shared_ptr<Link>& link) override;
   void link_failed(const std::shared_ptr<Link>& link, const std::string& why) override;
   bool move_to_another(const std::shared_ptr<Link>& link);
+  bool fail_tasks(const std::shared_ptr<Link>& link);
+  bool linger();
+  void end_linger_if_done();
+  void forget();
 
   // requests.cpp
   void take_requests(std::span<std::byte> data);
@@ -71,11 +89,47 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void answer_with(const wire::RequestHeader& h, wire::Version version, const wire::Value& body);
   void resolve(std::span<std::byte> frame);
   route::Origin origin(wire::ApiKey api) const;
-  void bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, route::NodeKey node);
   std::uint64_t& metadata_asked() const;
   Exchange& expect(const wire::RequestHeader& h, const wire::Message& m);
   void remember_keys(Exchange& e, const wire::Message& m, const wire::Parts& parts);
   Link& link_to(route::NodeKey node);
+
+  // produce.cpp
+  void read_batches(const wire::Parts& parts);
+  splice::Judged judge(splice::TopicLog& topic, const splice::PartitionLog& log,
+                       const splice::BatchId& batch);
+  bool admit_produce(const wire::RequestHeader& h, std::span<std::byte> frame);
+  wire::Value own_produce_answer() const;
+  wire::Value own_part_answer(const std::string& topic, const wire::Uuid& topic_id,
+                              std::int32_t partition, const splice::Judged& judged) const;
+  std::vector<std::byte> named_for(route::NodeKey node, wire::Bytes begin);
+  void take_out_own_leaves();
+  void bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::size_t index,
+            route::NodeKey node);
+  void watch(Exchange& e, std::size_t part, std::string_view topic, const wire::Uuid& topic_id,
+             std::int32_t partition, route::NodeKey node, const splice::BatchId& batch, bool first);
+  void settle(Exchange& e, std::size_t part, const wire::Value& answer);
+  void mark_unclear(const Link& link);
+  void park(std::span<std::byte> frame);
+  static bool is_acks_0(std::span<std::byte> frame);
+
+  // spliced.cpp
+  bool splice_request(const wire::RequestHeader& h, const wire::Message& m,
+                      std::span<std::byte> frame);
+  std::optional<wire::Value> decoded(const wire::RequestHeader& h, const wire::Message& m,
+                                     wire::Bytes frame);
+  bool names_spliced() const;
+  bool task_for(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
+  void begin_task(const wire::RequestHeader& h, const wire::Message& m,
+                  std::unique_ptr<splice::Task> task);
+  void next_round(Exchange& e);
+  void finish_task(Exchange& e);
+  void put_answer(Exchange& e, const wire::Value& body);
+  void take_for_task(Exchange& e, std::size_t i, const wire::Value& body);
+  bool fetch_spliced(const wire::RequestHeader& h, const wire::Message& m,
+                     std::span<std::byte> frame);
+  bool being_received(const Exchange& e) const;
+  bool committed(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
 
   // uploads.cpp
   std::optional<std::size_t> stream_produce(std::span<std::byte> data);
@@ -86,7 +140,9 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::optional<std::size_t> take_answer(Link& link, std::span<std::byte> data);
   std::optional<std::size_t> begin_answer(Link& link, std::span<std::byte> data,
                                           std::uint32_t content);
+  void skipped(Link& link);
   void whole_answer(Link& link, std::span<std::byte> frame);
+  bool change_answer(Exchange& e, wire::Bytes body);
   void learn(Exchange& e, std::size_t part, route::NodeKey from, wire::Bytes body,
              const route::Noticed& noticed);
   void finish_part(Exchange& e, std::size_t part, wire::Bytes head, wire::Bytes body);
@@ -121,17 +177,31 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
         : cut(h, head, body) {}
     route::ProduceStream cut;
     Exchange* exchange = nullptr;  // null: acks=0, or nothing begun yet
-    std::shared_ptr<Link> link;    // of the part that is open
+    std::shared_ptr<Link> link;    // of the part that is open; null: its records go nowhere
     wire::RequestHeader header;
+    std::vector<std::byte> begin;  // of a part that waits for the migration
   };
+  bool begin_part(wire::Bytes begin, std::span<std::byte> records);
   std::unique_ptr<Upload> upload_;
   std::vector<std::byte> client_out_;  // what the client did not take yet
   std::size_t client_sent_ = 0;
   route::ProduceOrder order_;
   mutable std::uint64_t own_metadata_asked_ = 0;  // of a connection without instance
+  struct Next {  // what the exchange that begins next is to have
+    std::function<wire::Value(const wire::Value&)> change;
+    bool spliced = false;
+    std::vector<std::byte> asked;
+  };
+  Next next_;
+  std::size_t fetch_session_era_ = 0;  // how many migrations there were when it began
   std::int32_t fetch_session_ = 0;
   std::optional<route::NodeKey> fetch_session_at_;
   Clock::time_point active_;  // last byte from or to the client
+  std::int64_t last_producer_ = -1;  // told to World::producers_seen
+  Clock::time_point parked_since_;
+  bool parked_ = false;     // a Produce waits in held_ (or in upload_) for the migration
+  bool again_ = false;      // the request is one that waited
+  bool lingering_ = false;  // the client has gone; answers to its Produce are still waited for
   bool reading_ = false, writing_ = false, resuming_ = false;
   bool draining_ = false, ended_ = false, closed_ = false;  // ended: the client sent its FIN
 };

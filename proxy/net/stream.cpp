@@ -1,5 +1,6 @@
 #include "proxy/net/stream.h"
 
+#include <poll.h>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -44,6 +45,11 @@ Stream::Result Stream::write(wire::Bytes first, wire::Bytes second) {
 void Stream::close() {
   ErrorCode ignored;
   socket_.close(ignored);
+}
+
+bool Stream::peer_closed() {
+  pollfd p{socket_.native_handle(), POLLRDHUP, 0};
+  return ::poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 std::string Stream::remote() const {

@@ -44,6 +44,8 @@ class Stream {
   // After connect() succeeded: what every connection needs.
   void prepare();
   void close();
+  // The peer has sent its FIN, or is gone; also when what it sent before has not been read.
+  bool peer_closed();
 
   std::string remote() const;  // "ip:port"; "" when not connected
   tcp::endpoint local_endpoint() const;

@@ -1,5 +1,6 @@
 // A session's Produce requests that are too large to be held whole: cut into parts as they stream.
 #include "proxy/net/session.h"
+#include "proxy/wire/batch.h"
 
 namespace shunt::net {
 
@@ -9,6 +10,8 @@ namespace {
 constexpr wire::ApiKey produce = 0;
 }  // namespace
 
+splice::BatchId batch_id(wire::Bytes records);
+
 void Session::begin_stream(const wire::RequestHeader& h, wire::Bytes content_head,
                            std::uint64_t body) {
   upload_ = std::make_unique<Upload>(h, content_head, body);
@@ -17,10 +20,77 @@ void Session::begin_stream(const wire::RequestHeader& h, wire::Bytes content_hea
   ++apis_[{h.api, h.version}];
 }
 
+// A part's keys are known, and its first batch's header: it goes to its leader, is answered by us,
+// or waits (false). `records`: what of its record set is there.
+bool Session::begin_part(wire::Bytes begin, std::span<std::byte> records) {
+  Upload& u = *upload_;
+  using Verdict = splice::Judged::Verdict;
+  const auto batch = batch_id(records);
+  splice::Judged judged;
+  judged.id = batch.producer_id;
+  if (!world_.splice.idle()) {
+    auto* topic = world_.splice.topic_of(u.cut.topic(), u.cut.topic_id());
+    const auto* log = world_.splice.partition(u.cut.topic(), u.cut.topic_id(), u.cut.partition());
+    if (topic != nullptr && log != nullptr) judged = judge(*topic, *log, batch);
+  }
+  if (judged.verdict == Verdict::hold || judged.verdict == Verdict::draw) {
+    u.begin.assign(begin.begin(), begin.end());
+    park({});
+    return false;
+  }
+  if (u.cut.acks() != 0) {
+    if (u.exchange == nullptr) {
+      u.exchange = &expect(u.header, *wire::request(produce));
+      u.exchange->complete = false;
+    }
+    u.exchange->parts.emplace_back();
+  }
+  if (judged.verdict != Verdict::pass) {
+    u.link = nullptr;
+    if (u.exchange == nullptr) return true;
+    Exchange& e = *u.exchange;
+    wire::encode(*e.answer, e.version,
+                 own_part_answer(u.cut.topic(), u.cut.topic_id(), u.cut.partition(), judged),
+                 e.parts.back());
+    if (e.frame.empty()) wire::begin_answer(*e.answer, e.version, e.correlation, e.frame);
+    return true;
+  }
+  const auto node = route::leader_of(world_.view(), u.cut.topic(), u.cut.topic_id(),
+                                     u.cut.partition(), origin(produce));
+  if (!node) {
+    close(CloseCause::link_refused, "no broker of the cluster is known");
+    return false;
+  }
+  if (judged.id != batch.producer_id) {
+    wire::BatchEdit edit;
+    edit.set_producer = true;
+    edit.producer_id = judged.id;
+    edit.producer_epoch = batch.epoch;
+    wire::rewrite(edit, records);
+  }
+  link_to(*node);
+  u.link = links_[*node];
+  if (u.exchange != nullptr) {
+    ++u.exchange->parts_left;
+    u.link->awaited.push_back({u.exchange, u.exchange->parts.size() - 1});
+    watch(*u.exchange, u.exchange->parts.size() - 1, u.cut.topic(), u.cut.topic_id(),
+          u.cut.partition(), *node, batch, judged.first);
+  } else {
+    ++u.link->unanswered_sent;
+  }
+  u.link->send(named_for(*node, begin));
+  return true;
+}
+
 // Passes a large Produce on, one request per partition, as it arrives.
 std::optional<std::size_t> Session::stream_produce(std::span<std::byte> data) {
   Upload& u = *upload_;
   const auto start = u.cut.position();
+  if (!u.begin.empty()) {  // a part that waited
+    const auto begin = std::move(u.begin);
+    u.begin = {};
+    if (!begin_part(begin, data)) return std::nullopt;
+  }
   for (;;) {
     const auto used = u.cut.position() - start;
     if (unsent_to_brokers() > 0) return used > 0 ? std::optional(used) : std::nullopt;
@@ -34,32 +104,14 @@ std::optional<std::size_t> Session::stream_produce(std::span<std::byte> data) {
       case Kind::bad:
         return close(CloseCause::bad_request, u.cut.error()), std::nullopt;
       case Kind::begin: {
-        const auto node = route::leader_of(world_.view(), u.cut.topic(), u.cut.topic_id(),
-                                           u.cut.partition(), origin(produce));
-        if (!node)
-          return close(CloseCause::link_refused, "no broker of the old cluster is known"),
-                 std::nullopt;
-        link_to(*node);
-        u.link = links_[*node];
-        if (u.cut.acks() != 0) {
-          if (u.exchange == nullptr) {
-            u.exchange = &expect(u.header, *wire::request(produce));
-            u.exchange->complete = false;
-          }
-          u.exchange->parts.emplace_back();
-          ++u.exchange->parts_left;
-          u.link->awaited.push_back({u.exchange, u.exchange->parts.size() - 1});
-          u.exchange->roads.push_back(
-              {u.exchange->parts.size() - 1,
-               order_.sent(u.cut.topic(), u.cut.topic_id(), u.cut.partition(), *node)});
-        } else {
-          u.link->sent_unanswered = true;
-        }
-        u.link->send(step.bytes);
-        break;
+        const auto taken = u.cut.position() - start;
+        if (begin_part(step.bytes, data.subspan(taken))) break;
+        return closed_ || taken == 0 ? std::nullopt : std::optional(taken);
       }
       case Kind::chunk:
       case Kind::end:
+        if (!u.link) break;
+        // A chunk is part of `data`, where its batch may have been renamed.
         u.link->send(step.bytes);
         world_.metrics.moved(observe::Direction::to_cluster, u.link->node().cluster,
                              step.bytes.size());
@@ -68,6 +120,7 @@ std::optional<std::size_t> Session::stream_produce(std::span<std::byte> data) {
         const auto total = u.cut.position() - start;
         Exchange* e = u.exchange;
         upload_.reset();
+        world_.settled();
         if (e != nullptr) {
           e->complete = true;
           if (e->parts_left == 0) {

@@ -3,7 +3,9 @@
 
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <random>
 #include <set>
@@ -19,6 +21,7 @@
 #include "proxy/route/topology.h"
 #include "proxy/route/translate.h"
 #include "proxy/route/versions.h"
+#include "proxy/splice/producers.h"
 #include "proxy/splice/state.h"
 
 namespace shunt::net {
@@ -36,6 +39,22 @@ class ClusterAccess {
   // Asks for a coordinator; it is in the topology when `done` is called, unless nobody could say.
   virtual void find_coordinator(route::CoordinatorKind kind, const std::string& key,
                                 std::function<void()> done) = 0;
+  // A request of the daemon's own to one broker, in the highest version both know up to
+  // `version_max`. `done`: once, from the loop; an error when it cannot be asked.
+  using Answered = std::function<void(const std::string& error, const wire::Value& body)>;
+  virtual void call(route::NativeNodeId node, wire::ApiKey api, wire::Version version_max,
+                    const wire::Value& body, Answered done) = 0;
+  // A broker that can be asked just now; nullopt: none.
+  virtual std::optional<route::NativeNodeId> any_node() = 0;
+  virtual bool reachable() const = 0;
+};
+
+// Takes the commits that a group's home has accepted (copier.h).
+class CommitTaker {
+ public:
+  virtual ~CommitTaker() = default;
+  virtual void accepted(const splice::CommitAccepted& commit) = 0;
+  virtual std::int64_t behind(const std::string& group) const = 0;  // partitions not copied yet
 };
 
 struct World {
@@ -53,19 +72,35 @@ struct World {
   observe::Events events;
   std::string cluster_id;  // as clients see it: old's, for ever
   ClusterAccess* access[2] = {nullptr, nullptr};
+  CommitTaker* commits = nullptr;
   std::set<std::shared_ptr<Session>> sessions;
+  std::set<std::shared_ptr<Session>> lingering;  // their clients have gone (Session::linger)
   std::unordered_map<std::uint32_t, std::uint64_t> metadata_asked;  // by client instance
   bool draining = false;
   route::Instance shared_instance{0};  // kafka-go's (naming.cpp); 0: not needed yet
   std::mt19937_64 random;              // ids for telemetry only
+  bool waking = false;
+  std::set<std::pair<std::int64_t, std::uint32_t>> drawing;  // (client's id, cut), asked for
+
+  std::set<std::pair<std::string, std::string>> members_seen;  // (group, member id)
+  std::set<std::int64_t> producers_seen;                       // as clients know them
+  std::deque<std::weak_ptr<Session>> parked;
+  std::function<void()> on_settled;
+  std::deque<std::int64_t> drawn[2];  // by cluster: ids that nobody has yet
+  // Before a migration, by road. Few: links die rarely with a Produce on them.
+  std::map<std::string, std::vector<splice::Unclear>> unclear_roads;
 
   // Scratch of the one thread: valid within one call from the loop.
   std::vector<std::byte> buffer;
   wire::Parts parts;
   route::Dispatch decision;
   wire::Edits edits;
+  std::vector<splice::BatchId> batches;  // of the Produce in `parts`, by leaf
+  std::vector<splice::Judged> judged;    // of those, when a migration is open
 
-  route::View view() const { return {&old_topology, &new_topology}; }
+  route::View view() const {
+    return {&old_topology, &new_topology, splice.idle() ? nullptr : &splice};
+  }
   route::Topology& topology(route::Cluster c) {
     return c == route::Cluster::old_cluster ? old_topology : new_topology;
   }
@@ -75,6 +110,25 @@ struct World {
   // Writes a record of the migration, then it holds. False: nothing has changed (a durable record
   // that could not be written; the journal has said so).
   bool record(const splice::Record& r, bool durable);
+  // Producer ids of a cluster for those of clients (rules B8): from the ids drawn beforehand, or
+  // asked for now. True: it is there; false: who waits is woken when it is.
+  bool draw(std::int64_t producer_id, std::uint32_t cut, route::Cluster c);
+  void draw_ids(route::Cluster c, std::size_t count, std::function<void(std::string)> done);
+  // Sessions whose Produce waits, in the order they began to: all are judged again.
+  void wake_parked();
+  // A group's member, or a producer, has spoken here (not long ago): it does not go past us.
+  bool passes_here(const std::string& group, const std::string& member) const {
+    return members_seen.contains({group, member});
+  }
+  // Something that a cut waits for may be over.
+  void settled() {
+    if (on_settled) on_settled();
+  }
+  // A Produce whose link ended without an answer; `road`: ProduceOrder's key. Null log: its topic
+  // is in no migration (yet).
+  void unclear(const std::string& road, splice::PartitionLog* log, splice::Unclear u);
+  void adopt_unclear();  // a migration has begun: those of its topics belong to it
+  std::string topic_of_road(const std::string& road) const;
   // Where a node is, or null.
   const route::Endpoint* endpoint(route::NodeKey node) const;
 };

@@ -96,13 +96,16 @@ Family bytes(const Metrics& m) {
 
 }  // namespace
 
+void Metrics::Api::add(double took) {
+  ++count;
+  seconds += took;
+  const auto bucket = std::lower_bound(bounds.begin(), bounds.end(), took) - bounds.begin();
+  ++buckets[static_cast<std::size_t>(bucket)];  // the last one: above every bound
+}
+
 void Metrics::request(wire::ApiKey api, route::Cluster c, double seconds) {
   if (api < 0 || api >= api_max) return;
-  Api& a = apis[static_cast<std::size_t>(api)][index(c)];
-  ++a.count;
-  a.seconds += seconds;
-  const auto bucket = std::lower_bound(bounds.begin(), bounds.end(), seconds) - bounds.begin();
-  ++a.buckets[static_cast<std::size_t>(bucket)];  // the last one: above every bound
+  apis[static_cast<std::size_t>(api)][index(c)].add(seconds);
 }
 
 std::string Metrics::render(const std::string& version) const {
@@ -125,6 +128,25 @@ std::string Metrics::render(const std::string& version) const {
   put(std::move(seconds));
   put(bytes(*this));
   put(per_cluster("shunt_links", "Connections to brokers now", MetricType::Gauge, links));
+
+  Family waiting("shunt_held_requests", "Produce requests that wait now", MetricType::Gauge);
+  waiting.add({}, static_cast<double>(held_requests));
+  put(std::move(waiting));
+  Family waited("shunt_hold_seconds", "Seconds a Produce request waited", MetricType::Histogram);
+  waited.add({}, hold);
+  put(std::move(waited));
+  Family ends("shunt_cuts_total", "Cuts, by how they ended", MetricType::Counter);
+  ends.add({label("result", "done")}, static_cast<double>(cuts[0]));
+  ends.add({label("result", "aborted")}, static_cast<double>(cuts[1]));
+  put(std::move(ends));
+  Family step("shunt_cut_step", "The step of the cut that runs, 1 to 8; 0: none",
+              MetricType::Gauge);
+  step.add({}, cut_step);
+  put(std::move(step));
+  Family late("shunt_stragglers_total", "Records swept in that came past us", MetricType::Counter);
+  for (const auto& [topic, count] : stragglers)
+    late.add({label("topic", topic)}, static_cast<double>(count));
+  put(std::move(late));
 
   Family journal("shunt_journal_bytes", "Size of the journal's files", MetricType::Gauge);
   journal.add({}, static_cast<double>(journal_bytes));

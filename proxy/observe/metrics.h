@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "proxy/observe/cause.h"
@@ -39,12 +40,18 @@ class Metrics {
     std::uint64_t count = 0;
     double seconds = 0;
     std::array<std::uint64_t, 11> buckets{};
+    void add(double took);
   };
   std::array<std::array<Api, 2>, api_max> apis{};  // [api][cluster]
   std::array<std::array<std::uint64_t, 2>, 2> bytes_moved{};
   std::array<std::int64_t, 2> links{};  // [cluster]
   std::array<bool, 2> reachable{};      // [cluster]
   std::uint64_t journal_bytes = 0;
+  std::int64_t held_requests = 0;                   // of clients, waiting for the migration
+  Api hold;                                         // how long they waited
+  std::array<std::uint64_t, 2> cuts{};              // done, aborted
+  int cut_step = 0;                                 // 1..8 while one runs; 0: none
+  std::map<std::string, std::uint64_t> stragglers;  // by topic
 
   // The whole page for /metrics.
   std::string render(const std::string& version) const;

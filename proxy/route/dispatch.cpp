@@ -119,6 +119,7 @@ class Decision {
   // KIP-392: a consumer with a rack that dialled a follower was sent there by the leader.
   bool replica_at_address(const Leaf& l) const {
     if (!origin_.addressed || origin_.addressed->cluster != home) return false;
+    if (view_.homes != nullptr && view_.homes->home(l.topic, l.topic_id) != home) return false;
     const Topology* t = view_.of(home);
     if (t == nullptr || !alive(*origin_.addressed)) return false;
     const auto name = l.topic.empty() ? t->topic_name(l.topic_id) : l.topic;
@@ -185,19 +186,22 @@ void dispatch(const wire::Message& request, const wire::Parts& parts, const View
 std::optional<NodeKey> leader_of(const View& view, std::string_view topic,
                                  const wire::Uuid& topic_id, std::int32_t partition,
                                  const Origin& origin) {
-  const Topology* t = view.of(home);
-  if (t == nullptr) return std::nullopt;
+  const Cluster at = view.homes != nullptr ? view.homes->home(topic, topic_id) : home;
+  const Topology* t = view.of(at);
+  if (t == nullptr || view.old_cluster == nullptr) return std::nullopt;
   if (origin.order != nullptr) {
     const auto bound = origin.order->bound(topic, topic_id, partition, origin.metadata_asked);
-    if (bound && view.of(bound->cluster)->broker(bound->id) != nullptr) return bound;
+    if (bound && bound->cluster == at && t->broker(bound->id) != nullptr) return bound;
   }
-  const Partition* p = t->partition(topic.empty() ? t->topic_name(topic_id) : topic, partition);
-  if (p != nullptr && t->broker(p->leader) != nullptr) return NodeKey{home, p->leader};
+  // Clients know a topic by old's id.
+  const Partition* p =
+      t->partition(topic.empty() ? view.old_cluster->topic_name(topic_id) : topic, partition);
+  if (p != nullptr && t->broker(p->leader) != nullptr) return NodeKey{at, p->leader};
   // Unknown topic, or no leader just now: the broker the client meant answers as it would alone.
   std::optional<NativeNodeId> preferred;
-  if (origin.addressed && origin.addressed->cluster == home) preferred = origin.addressed->id;
+  if (origin.addressed && origin.addressed->cluster == at) preferred = origin.addressed->id;
   const auto id = t->any(preferred);
-  return id ? std::optional(NodeKey{home, *id}) : std::nullopt;
+  return id ? std::optional(NodeKey{at, *id}) : std::nullopt;
 }
 
 }  // namespace shunt::route

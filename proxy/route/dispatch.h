@@ -17,10 +17,19 @@
 
 namespace shunt::route {
 
+// Where topics live while they move: the cluster they are produced to.
+class Homes {
+ public:
+  virtual ~Homes() = default;
+  // By name or, when that is empty, by the id that clients are shown.
+  virtual Cluster home(std::string_view topic, const wire::Uuid& shown_id) const = 0;
+};
+
 // Both clusters as they are known. `fresh` null: that cluster is not configured or never seen.
 struct View {
   const Topology* old_cluster = nullptr;
   const Topology* new_cluster = nullptr;
+  const Homes* homes = nullptr;  // null: everything is on old
   const Topology* of(Cluster c) const {
     return c == Cluster::old_cluster ? old_cluster : new_cluster;
   }
@@ -53,8 +62,8 @@ struct Dispatch {
   std::string key;
 };
 
-// Decides for one request. `parts` is the request taken apart. The home cluster of everything is
-// old until topics and groups are moved. `out` is reused: its memory is kept.
+// Decides for one request. `parts` is the request taken apart. The home cluster of a topic is where
+// View::homes says, of everything else old. `out` is reused: its memory is kept.
 void dispatch(const wire::Message& request, const wire::Parts& parts, const View& view,
               const Origin& origin, Dispatch& out);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "proxy/wire/batch.h"
 #include "proxy/wire/bytes.h"
 #include "proxy/wire/framer.h"
 #include "proxy/wire/split.h"
@@ -72,6 +73,12 @@ ProduceStream::Step ProduceStream::next(Bytes rest) {
     out_.assign(flexible_ ? 3 : 0, std::byte{0});
     return {.kind = Kind::end, .bytes = out_};
   }
+  if (announce_ >= 0) {
+    const auto wanted = std::min<std::int64_t>(announce_, wire::batch_header_bytes);
+    if (static_cast<std::int64_t>(rest.size()) < wanted) return {};
+    announce_ = -1;
+    return {.kind = Kind::begin, .bytes = out_};
+  }
   for (;;) {
     const Token t = walker_.next(rest);
     const Bytes bytes = rest.first(t.size);
@@ -104,7 +111,11 @@ ProduceStream::Step ProduceStream::next(Bytes rest) {
         break;
       case TokenKind::blob:
         if (t.field->role != Role::records) break;
-        if (const Step s = part(t); s.kind == Kind::bad || t.number > 0) return s;
+        if (const Step s = part(t); s.kind == Kind::bad) return s;
+        if (t.number > 0) {
+          announce_ = t.number;
+          return next(rest);
+        }
         place_ = Place::leaf;  // null or empty: the part ends at once
         return {.kind = Kind::begin, .bytes = out_};
       case TokenKind::chunk:

@@ -22,7 +22,8 @@ class ProduceStream {
 
   enum class Kind : std::uint8_t {
     need_more,  // nothing to do until more bytes come
-    begin,      // a part begins: send `bytes` (size, header, keys, records' length) to its leader
+    begin,      // a part begins: send `bytes` (size, header, keys, records' length) to its leader;
+                // the next bytes of `rest` are its record set, its first batch's header whole
     chunk,      // send `bytes`
     end,        // send `bytes`: the part is complete
     done,       // the request has been read to its end
@@ -55,7 +56,8 @@ class ProduceStream {
   std::vector<std::byte> leaf_key_;
   std::vector<std::byte> out_;
   enum class Place : std::uint8_t { before, topic, leaf, records } place_ = Place::before;
-  bool open_ = false;  // a part began and has not ended
+  bool open_ = false;           // a part began and has not ended
+  std::int64_t announce_ = -1;  // a part's records, of which too little has come to begin it
   std::string topic_;
   wire::Uuid topic_id_{};
   std::int32_t partition_ = -1;

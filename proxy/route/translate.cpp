@@ -295,7 +295,7 @@ const char* translate(const wire::Message& answer, wire::Version version, Bytes 
 }
 
 const char* translate_request(const wire::Message& request, wire::Version version, Bytes body,
-                              Cluster to, wire::Edits& edits) {
+                              Cluster to, Naming& naming, wire::Edits& edits) {
   if (to == Cluster::old_cluster) return nullptr;  // ids are old's own
   edits.begin(body);
   wire::Walker walker(request, version, body.size());
@@ -307,6 +307,11 @@ const char* translate_request(const wire::Message& request, wire::Version versio
     if (t.kind == TokenKind::need_more) return "the body ends early";
     if (t.field == nullptr) continue;
     if (t.kind == TokenKind::scalar && t.field->role == Role::resource_type) type = t.number;
+    if (t.kind == TokenKind::scalar && t.field->role == Role::topic_id) {
+      wire::Uuid id;
+      std::copy(t.content.begin(), t.content.end(), id.begin());
+      edits.replace(t.at, t.size, naming.native_topic_id(to, id));
+    }
     if (t.kind == TokenKind::scalar && t.field->role == Role::node_id) {
       const auto n = native(NodeId{static_cast<std::int32_t>(t.number)});
       edits.replace(t.at, t.size, number_bytes(NodeId{static_cast<std::int32_t>(n.id)}));

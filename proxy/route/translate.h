@@ -37,6 +37,8 @@ class Naming {
   virtual const std::string& cluster_id() = 0;
   // A topic id of `from` as clients see it; zero: there is none to show.
   virtual wire::Uuid topic_id(Cluster from, const wire::Uuid& id) = 0;
+  // The reverse: the id that `to` knows a topic by; zero: it has none.
+  virtual wire::Uuid native_topic_id(Cluster to, const wire::Uuid& shown_id) = 0;
 };
 
 // What an answer told in passing.
@@ -93,6 +95,6 @@ class StreamTranslator {
 
 // Rewrites a request body for a broker of `to` in place of what clients see. Null or why not.
 const char* translate_request(const wire::Message& request, wire::Version version, wire::Bytes body,
-                              Cluster to, wire::Edits& edits);
+                              Cluster to, Naming& naming, wire::Edits& edits);
 
 }  // namespace shunt::route

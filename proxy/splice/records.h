@@ -103,12 +103,19 @@ struct Swept {
   std::int64_t from_end = 0;  // native end of what is swept in
   std::int64_t records = 0;
   UnixMillis at = 0;
+  std::int32_t epoch_last = -1;  // the greatest shown leader epoch of the tail so far (rules C6)
 };
 // The producer id a cluster gave us for a client's: (client's id, cut) -> id (rules B8).
 struct ProducerMapped {
   std::int64_t producer_id = -1;
   std::uint32_t cut = 0;
   std::int64_t id = -1;
+};
+// The tail's cluster has accepted a first batch of a producer: it checks sequences itself now.
+struct FirstAccepted {
+  std::string topic;
+  std::int32_t partition = -1;
+  std::int64_t producer_id = -1;  // the client's
 };
 // A commit that the group's home has accepted.
 struct CommitAccepted {
@@ -133,11 +140,12 @@ struct PartitionKept {
   std::vector<Segment> segments;
   ProducerTails producers;
   std::vector<BatchId> unclear;
+  std::vector<std::int64_t> accepted;  // FirstAccepted of these producer ids
   std::int64_t stragglers = 0;
 };
 
-using Record =
-    std::variant<MigrationStarted, CutIntended, CutAborted, CutSealed, CutFlipped, Swept,
-                 ProducerMapped, CommitAccepted, CommitForgotten, MigrationPaused, PartitionKept>;
+using Record = std::variant<MigrationStarted, CutIntended, CutAborted, CutSealed, CutFlipped, Swept,
+                            ProducerMapped, FirstAccepted, CommitAccepted, CommitForgotten,
+                            MigrationPaused, PartitionKept>;
 
 }  // namespace shunt::splice

@@ -3,6 +3,17 @@
 #include <algorithm>
 
 namespace shunt::splice {
+namespace {
+
+// All that lies before the tail is there to be read.
+void show_start(PartitionLog& p) {
+  const auto start = p.log.tail().start;
+  p.show(start);
+  p.high_watermark = std::max(p.high_watermark, start);
+  p.last_stable = std::max(p.last_stable, start);
+}
+
+}  // namespace
 
 std::int32_t BatchId::last_sequence() const {
   const auto last = std::int64_t{first_sequence} + std::max(records, 1) - 1;
@@ -31,13 +42,39 @@ TopicLog* State::topic(const wire::Uuid& shown_id) {
   return it == names_.end() ? nullptr : topic(it->second);
 }
 
-PartitionLog* State::partition(std::string_view name, const wire::Uuid& shown_id,
-                               std::int32_t index) {
-  TopicLog* t = name.empty() ? topic(shown_id) : topic(name);
+State::Place State::place_of(const PartitionLog& log) const {
+  for (const auto& [name, t] : topics_) {
+    const auto* first = t.partitions.data();
+    if (&log >= first && &log < first + t.partitions.size()) {
+      return {&t, static_cast<std::int32_t>(&log - first)};
+    }
+  }
+  return {};
+}
+
+Cluster State::home(std::string_view name, const wire::Uuid& shown_id) const {
+  const TopicLog* t = topic(name, shown_id);
+  return t == nullptr ? Cluster::old_cluster : t->produce_to();
+}
+
+const TopicLog* State::topic(std::string_view name, const wire::Uuid& shown_id) const {
+  if (!name.empty()) return topic(name);
+  const auto it = names_.find(shown_id);
+  return it == names_.end() ? nullptr : topic(it->second);
+}
+
+const PartitionLog* State::partition(std::string_view name, const wire::Uuid& shown_id,
+                                     std::int32_t index) const {
+  const TopicLog* t = topic(name, shown_id);
   if (t == nullptr || index < 0 || static_cast<std::size_t>(index) >= t->partitions.size()) {
     return nullptr;
   }
   return &t->partitions[static_cast<std::size_t>(index)];
+}
+
+PartitionLog* State::partition(std::string_view name, const wire::Uuid& shown_id,
+                               std::int32_t index) {
+  return const_cast<PartitionLog*>(std::as_const(*this).partition(name, shown_id, index));
 }
 
 const Migration* State::migration(std::string_view id) const {
@@ -140,21 +177,25 @@ const char* State::take(const CutAborted& r) {
 const char* State::take(const CutSealed& r) {
   Move* m = find_move(r.move);
   if (m == nullptr || m->sealed) return "a cut is sealed that did not begin";
+  for (const Seam& s : r.seams) {  // all of them, or none
+    const PartitionLog* p = partition(s.topic, {}, s.partition);
+    if (p == nullptr) return "a seam of an unknown partition";
+    VirtualLog trial = p->log;
+    if (const char* why = trial.append(s.native_end, s.epoch_last, m->to, s.native_start, r.cut)) {
+      return why;
+    }
+  }
   for (const Seam& s : r.seams) {
     PartitionLog* p = partition(s.topic, {}, s.partition);
-    if (p == nullptr) return "a seam of an unknown partition";
     if (const char* why = p->log.append(s.native_end, s.epoch_last, m->to, s.native_start, r.cut)) {
-      return why;
+      return why;  // a partition named twice
     }
     p->producers = s.producers;
     p->seam_unclear = s.unclear;
     p->firsts.clear();
     p->unclear.clear();
     p->candidate_end.reset();
-    const auto start = p->log.tail().start;
-    p->show(start);
-    p->high_watermark = std::max(p->high_watermark, start);
-    p->last_stable = std::max(p->last_stable, start);
+    show_start(*p);
   }
   m->sealed = true;
   m->cut = r.cut;
@@ -175,16 +216,29 @@ const char* State::take(const Swept& r) {
   PartitionLog* p = partition(r.topic, {}, r.partition);
   if (p == nullptr) return "a sweep of an unknown partition";
   const auto& tail = p->log.tail();
-  const auto epoch = std::max(tail.shown_epoch(0), tail.epoch_base);
+  const auto epoch = std::max(r.epoch_last, tail.epoch_base);
   if (const char* why = p->log.sweep(r.tail_end, epoch, r.from, r.from_end)) return why;
   p->stragglers += r.records;
-  p->show(p->log.tail().start);
+  show_start(*p);
   return nullptr;
 }
 
 const char* State::take(const ProducerMapped& r) {
+  const auto known = drawn_.find({r.producer_id, r.cut});
+  if (known != drawn_.end() && known->second != r.id) return "a producer has two ids in one cut";
+  const auto of = drawn_of_.find({r.id, r.cut});
+  if (of != drawn_of_.end() && of->second != r.producer_id) {
+    return "an id has two producers in one cut";
+  }
   drawn_[{r.producer_id, r.cut}] = r.id;
   drawn_of_[{r.id, r.cut}] = r.producer_id;
+  return nullptr;
+}
+
+const char* State::take(const FirstAccepted& r) {
+  PartitionLog* p = partition(r.topic, {}, r.partition);
+  if (p == nullptr) return "a producer of an unknown partition";
+  p->firsts[r.producer_id] = PartitionLog::First::answered;
   return nullptr;
 }
 
@@ -219,10 +273,9 @@ const char* State::take(const PartitionKept& r) {
   if (const char* why = p->log.restore(r.segments)) return why;
   p->producers = r.producers;
   p->seam_unclear = r.unclear;
+  for (const auto id : r.accepted) p->firsts[id] = PartitionLog::First::answered;
   p->stragglers = r.stragglers;
-  const auto start = p->log.tail().start;
-  p->show(start);
-  p->high_watermark = p->last_stable = start;
+  show_start(*p);
   return nullptr;
 }
 
@@ -250,8 +303,13 @@ std::vector<Record> State::snapshot() const {
   for (const auto& [name, t] : topics_) {
     for (std::size_t i = 0; i < t.partitions.size(); ++i) {
       const PartitionLog& p = t.partitions[i];
+      std::vector<std::int64_t> accepted;
+      for (const auto& [id, first] : p.firsts) {
+        if (first == PartitionLog::First::answered) accepted.push_back(id);
+      }
       out.emplace_back(PartitionKept{name, static_cast<std::int32_t>(i), p.log.segments(),
-                                     p.producers, p.seam_unclear, p.stragglers});
+                                     p.producers, p.seam_unclear, std::move(accepted),
+                                     p.stragglers});
     }
   }
   for (const auto& [key, id] : drawn_) out.emplace_back(ProducerMapped{key.first, key.second, id});

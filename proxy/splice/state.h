@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/route/dispatch.h"
 #include "proxy/splice/records.h"
 
 namespace shunt::splice {
@@ -95,7 +96,7 @@ struct Commit {
   UnixMillis time = 0;
 };
 
-class State {
+class State : public route::Homes {
  public:
   // Takes a record. Null, or why it cannot follow what was before (a journal that was changed).
   const char* apply(const Record& record);
@@ -110,8 +111,21 @@ class State {
   TopicLog* topic(std::string_view name);
   const TopicLog* topic(std::string_view name) const;
   TopicLog* topic(const wire::Uuid& shown_id);  // clients are shown old's ids
+  TopicLog* topic_of(std::string_view name, const wire::Uuid& shown_id) {
+    return name.empty() ? topic(shown_id) : topic(name);
+  }
+  // Where a partition's log stands, which must be one of ours.
+  struct Place {
+    const TopicLog* topic = nullptr;
+    std::int32_t partition = -1;
+  };
+  Place place_of(const PartitionLog& log) const;
+  Cluster home(std::string_view topic, const wire::Uuid& shown_id) const override;
   // By name or, when that is empty, by id. Null: not in a migration, or no such partition.
+  const TopicLog* topic(std::string_view name, const wire::Uuid& shown_id) const;
   PartitionLog* partition(std::string_view topic, const wire::Uuid& shown_id, std::int32_t index);
+  const PartitionLog* partition(std::string_view topic, const wire::Uuid& shown_id,
+                                std::int32_t index) const;
 
   const std::map<std::string, Migration>& migrations() const { return migrations_; }
   const Migration* migration(std::string_view id) const;
@@ -140,6 +154,7 @@ class State {
   const char* take(const CutFlipped& r);
   const char* take(const Swept& r);
   const char* take(const ProducerMapped& r);
+  const char* take(const FirstAccepted& r);
   const char* take(const CommitAccepted& r);
   const char* take(const CommitForgotten& r);
   const char* take(const MigrationPaused& r);

@@ -51,9 +51,10 @@ Pair VirtualLog::pair(VirtualOffset v) const {
 
 VirtualOffset VirtualLog::position(const Pair& p) const {
   for (const Segment& s : segments_) {
-    const auto reached = p.of(s.cluster);
+    // What lies before a cluster's first segment is not of this log: nothing to read there.
+    const auto reached = std::max(p.of(s.cluster), s.native_start);
     if (!s.open() && reached >= s.native_end) continue;
-    return s.shown(std::max(reached, s.native_start));
+    return s.shown(reached);
   }
   return tail().start;  // not reached: the tail is open
 }

@@ -60,6 +60,10 @@ struct Segment {
   }
   std::int32_t shown_epoch(std::int32_t native_epoch) const;
   std::int32_t native_epoch(std::int32_t shown_epoch) const;  // -1: none of its own
+  // Of its leader: one that is not known (-1) is the segment's first, never less than shown before.
+  std::int32_t leader_epoch(std::int32_t native_epoch) const {
+    return native_epoch < 0 ? epoch_base : shown_epoch(native_epoch);
+  }
   bool operator==(const Segment&) const = default;
 };
 

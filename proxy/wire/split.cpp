@@ -155,6 +155,7 @@ void SplitWalk::field(const Token& t) {
       break;
     case Role::records:
       l.records_bytes = t.number;
+      l.records_at = t.at + t.size;
       break;
     case Role::max_bytes:
       l.max_bytes_at = t.at;

@@ -54,6 +54,7 @@ struct Leaf {
   std::uint32_t name_size = 0;
   std::int8_t resource_type = 0;
   std::int64_t records_bytes = -1;  // of its record set; -1: none
+  std::uint64_t records_at = 0;     // where that set begins
   std::uint64_t max_bytes_at = 0;   // Fetch: position of PartitionMaxBytes
 };
 

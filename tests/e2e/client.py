@@ -28,6 +28,10 @@ KINDS = {
     "librdkafka": [PYTHON, str(HERE / "confluent_client.py")],
     "librdkafka-2.0": [str(BUILT / "rdkafka")],
     "kafka-python": [PYTHON, str(HERE / "kpython_client.py")],
+    "aiokafka": [PYTHON, str(HERE / "aiokafka_client.py")],
+    "sarama": [str(BUILT / "sarama")],
+    "kafka-go": [str(BUILT / "kafkago")],
+    "kafkajs": [str(DEPS / "bin" / "node"), str(HERE / "kafkajs_client.js")],
 }
 # The group id of a client's process says which side it is on: counter.py counts connections by it.
 GIDS = {"proxied": 7001, "direct": 7002}

@@ -13,6 +13,7 @@
 using namespace shunt;
 using namespace shunt::control;
 using shunt::test::FakeApi;
+using shunt::test::FakeOperator;
 using shunt::test::Scratch;
 
 namespace {
@@ -53,9 +54,40 @@ TEST_CASE("http: status over the Unix socket and over TCP; mutations only on the
   CHECK(a->body.starts_with(R"({"api":1,"version":"9.9.9")"));
   a = call(api.socket(), "POST", "/move", "{}", std::nullopt, failure);
   REQUIRE(a);
-  CHECK(a->status == 501);
+  CHECK(a->status == 400);
   const std::string head = "POST /move HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
   CHECK(raw(api, head).starts_with("HTTP/1.1 405 "));
+}
+
+TEST_CASE("http: an answer that comes later; its step goes on when nobody waits any more") {
+  FakeOperator acting;
+  acting.late = true;
+  FakeApi api({}, acting);
+  Failure failure;
+  const auto asked = [&] {
+    std::size_t n = 0;
+    api.with([&](FakeOperator& op, observe::Events&) { n = op.asked.size(); });
+    return n;
+  };
+  const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  const std::string body = R"({"kind":"produce"})";
+  CHECK(!call(api.socket(), "POST", "/move", body, soon, failure));
+  CHECK(failure.code == "timed_out");
+  CHECK(asked() == 1);
+  // The asker has gone; the next one is answered all the same.
+  std::optional<CallAnswer> got;
+  std::thread other([&] { got = call(api.socket(), "POST", "/pause", "", std::nullopt, failure); });
+  while (asked() < 2) std::this_thread::yield();
+  CHECK(call(api.socket(), "GET", "/status", "", std::nullopt, failure));  // not held up
+  api.with([](FakeOperator& op, observe::Events&) { op.finish(); });
+  other.join();
+  REQUIRE(got);
+  CHECK(got->status == 200);
+  const auto waited = call(api.socket(), "POST", "/move", R"({"kind":"produce","wait_ms":20})",
+                           std::nullopt, failure);
+  REQUIRE(waited);
+  CHECK(waited->status == 202);
+  CHECK(waited->body == "{\"api\":1,\"move\":null}\n");
 }
 
 TEST_CASE("http: one connection asks again and again, also at once") {

@@ -36,6 +36,9 @@ class FakeNaming : public route::Naming {
     for (std::byte& b : other) b ^= std::byte{0xff};
     return std::to_integer<int>(id[3]) % 3 == 0 ? wire::Uuid{} : other;
   }
+  wire::Uuid native_topic_id(Cluster to, const wire::Uuid& id) override {
+    return topic_id(to, id);  // its own reverse
+  }
 
  private:
   std::vector<route::ShownNode> nodes_;

@@ -270,7 +270,9 @@ TEST_CASE("translate: requests to new get new's own ids", "[translate]") {
       const auto body = encoded(m, v, with(row.shown));
       for (const auto to : clusters) {
         wire::Edits edits;
-        REQUIRE(translate_request(m, static_cast<wire::Version>(v), body, to, edits) == nullptr);
+        FakeNaming naming;
+        REQUIRE(translate_request(m, static_cast<wire::Version>(v), body, to, naming, edits) ==
+                nullptr);
         Buffer out;
         edits.append_to(out, body);
         CHECK(out == encoded(m, v, with(to == Cluster::new_cluster ? row.native : row.shown)));

@@ -7,6 +7,7 @@
 #include "control/routes.h"
 #include "control/table.h"
 #include "control/views.h"
+#include "tests/unit/fake_operator.h"
 
 using namespace shunt;
 using namespace shunt::control;
@@ -47,7 +48,9 @@ json::value at(const json::object& o, std::string_view pointer) {
 }
 
 ApiSources sources(observe::Snapshot s) {
+  static test::FakeOperator op;
   ApiSources out;
+  out.operate = []() -> net::Operator& { return op; };
   out.version = "1.2.3";
   out.socket = "/s.sock";
   out.snapshot = [s] { return s; };
@@ -56,10 +59,23 @@ ApiSources sources(observe::Snapshot s) {
   return out;
 }
 
+ApiAnswer answer_to(const std::string& method, const std::string& target, bool on_socket,
+                    const ApiSources& from) {
+  ApiRequest r;
+  r.method = method;
+  r.target = target;
+  r.on_socket = on_socket;
+  ApiAnswer out;
+  answer(r, from, [&](const ApiAnswer& a) { out = a; });
+  return out;
+}
+
+const splice::State none;
+
 }  // namespace
 
 TEST_CASE("views: status has the contract's keys") {
-  const json::object v = status_view(sample(), "1.2.3", 6000);
+  const json::object v = status_view(sample(), none, nullptr, "1.2.3", 6000);
   CHECK(keys(v) == "api version uptime_ms ready migration clusters connections topics groups");
   CHECK(at(v, "/api") == 1);
   CHECK(at(v, "/version") == "1.2.3");
@@ -77,15 +93,15 @@ TEST_CASE("views: status has the contract's keys") {
 TEST_CASE("views: a cluster that is not configured is unknown in every key") {
   observe::Snapshot s = sample();
   s.new_cluster = {};
-  CHECK(json::serialize(at(status_view(s, "x", 0), "/clusters/new")) ==
+  CHECK(json::serialize(at(status_view(s, none, nullptr, "x", 0), "/clusters/new")) ==
         R"({"cluster_id":null,"reachable":null,"brokers":null,"error":null})");
 }
 
 TEST_CASE("views: topics and groups") {
-  CHECK(json::serialize(topics_view(sample())) ==
+  CHECK(json::serialize(topics_view(sample(), none)) ==
         R"({"api":1,"topics":[{"topic":"orders","partitions":3,"migration":null,"produce":"old",)"
         R"("segments":1,"stragglers":0,"last_cut":null}]})");
-  CHECK(json::serialize(groups_view(sample())) ==
+  CHECK(json::serialize(groups_view(sample(), none)) ==
         R"({"api":1,"groups":[{"group":"g","state":"Stable","protocol":"range","members":3,)"
         R"("members_outside":0,"coordinator":"old","fetch":"old","lag":null,"drained":null},)"
         R"({"group":"unseen","state":null,"protocol":null,"members":null,"members_outside":null,)"
@@ -116,17 +132,17 @@ TEST_CASE("routes: every path and method") {
   };
   const std::vector<Case> cases = {
       {"GET", "/status", true, 200, ""},
-      {"GET", "/status?x=1", false, 200, ""},
+      {"GET", "/status?x=1", false, 400, "usage"},
       {"HEAD", "/status", false, 200, ""},
       {"GET", "/topics", false, 200, ""},
       {"GET", "/groups", true, 200, ""},
       {"GET", "/clients", false, 200, ""},
       {"GET", "/livez", false, 200, ""},
       {"GET", "/readyz", false, 200, ""},
-      {"GET", "/lag", true, 501, "not_implemented"},
-      {"GET", "/verify", false, 501, "not_implemented"},
-      {"GET", "/events", false, 501, "not_implemented"},
-      {"POST", "/move", true, 501, "not_implemented"},
+      {"GET", "/lag", true, 200, ""},
+      {"GET", "/verify", false, 200, ""},
+      {"POST", "/prepare", true, 501, "not_implemented"},
+      {"POST", "/check", true, 501, "not_implemented"},
       {"POST", "/finish", true, 501, "not_implemented"},
       {"POST", "/move", false, 405, "method_not_allowed"},
       {"GET", "/move", true, 405, "method_not_allowed"},
@@ -137,7 +153,7 @@ TEST_CASE("routes: every path and method") {
   };
   for (const auto& c : cases) {
     INFO(c.method << ' ' << c.target << (c.socket ? " on the socket" : " on control.http"));
-    const ApiAnswer a = answer({c.method, c.target, c.socket}, sources(sample()));
+    const ApiAnswer a = answer_to(c.method, c.target, c.socket, sources(sample()));
     CHECK(a.status == c.status);
     const json::value body = json::parse(a.body);
     CHECK(body.at("api") == 1);
@@ -152,26 +168,26 @@ TEST_CASE("routes: every path and method") {
                         : std::string(c.target) == "/move" ? "POST"
                                                            : "GET, HEAD"));
   }
-  CHECK(answer({"GET", "/metrics", false}, sources(sample())).body == "shunt_up 1\n");
-  CHECK(answer({"GET", "/", false}, sources(sample())).body.starts_with("<!doctype html>"));
+  CHECK(answer_to("GET", "/metrics", false, sources(sample())).body == "shunt_up 1\n");
+  CHECK(answer_to("GET", "/", false, sources(sample())).body.starts_with("<!doctype html>"));
 }
 
 TEST_CASE("routes: readyz says why not, before readiness and in drain") {
   observe::Snapshot s = sample();
   s.ready = false;
   s.not_ready_reason = "old: no metadata yet";
-  ApiAnswer a = answer({"GET", "/readyz", false}, sources(s));
+  ApiAnswer a = answer_to("GET", "/readyz", false, sources(s));
   CHECK(a.status == 503);
   CHECK(json::parse(a.body).at("error").at("message") == "old: no metadata yet");
 
   ApiSources draining = sources(sample());
   draining.not_ready = [] { return std::string("draining"); };
-  a = answer({"GET", "/readyz", false}, draining);
+  a = answer_to("GET", "/readyz", false, draining);
   CHECK(a.status == 503);
   CHECK(json::parse(a.body).at("error").at("message") == "draining");
-  a = answer({"GET", "/status", false}, draining);
+  a = answer_to("GET", "/status", false, draining);
   CHECK(json::parse(a.body).at("ready") == false);
-  CHECK(answer({"GET", "/livez", false}, draining).status == 200);
+  CHECK(answer_to("GET", "/livez", false, draining).status == 200);
 }
 
 TEST_CASE("tables: aligned, and a client's name cannot steer the terminal") {

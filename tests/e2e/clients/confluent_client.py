@@ -3,7 +3,7 @@
 import confluent_kafka as ck
 
 import uniform
-from uniform import client, event, number, options, records, run, settings, stop
+from uniform import acked, client, event, group, number, options, records, run, settings, stop
 
 
 def config(name=client, **more):
@@ -17,7 +17,16 @@ def config(name=client, **more):
 
 
 def produce():
-    producer = ck.Producer(config(**{"enable.idempotence": True, "linger.ms": number("linger", 2)}))
+    producer = ck.Producer(
+        config(
+            **{
+                "enable.idempotence": uniform.idempotent,
+                "acks": uniform.acks,
+                "linger.ms": number("linger", 2),
+                **({"compression.type": uniform.compression} if uniform.compression else {}),
+            }
+        )
+    )
     count = 0
 
     def delivered(name):
@@ -25,9 +34,7 @@ def produce():
             if error:
                 event("error", what="produce", text=str(error), value=name)
             else:
-                event(
-                    "acked", topic=m.topic(), partition=m.partition(), offset=m.offset(), value=name
-                )
+                acked(m.topic(), m.partition(), m.offset(), name)
 
         return on_delivery
 
@@ -49,7 +56,7 @@ def consume(member):
         config(
             f"{client}-m{member}",
             **{
-                "group.id": options["group"],
+                "group.id": group or client,  # the library wants one, and asks for its coordinator
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "heartbeat.interval.ms": 1000,
@@ -59,9 +66,17 @@ def consume(member):
             },
         )
     )
-    consumer.subscribe(
-        [options["topic"]], on_assign=say("assigned"), on_revoke=say("revoked"), on_lost=say("lost")
-    )
+    topic = options["topic"]
+    if group:
+        consumer.subscribe(
+            [topic], on_assign=say("assigned"), on_revoke=say("revoked"), on_lost=say("lost")
+        )
+    else:
+        places = [
+            ck.TopicPartition(topic, p, ck.OFFSET_BEGINNING) for p in range(number("partitions", 1))
+        ]
+        consumer.assign(places)
+        say("assigned")(consumer, places)
     while not stop.is_set():
         polled = {}
         for m in consumer.consume(100, 0.2):
@@ -77,7 +92,7 @@ def consume(member):
                 value=m.value().decode().rstrip(),
             )
             polled[(m.topic(), m.partition())] = m.offset() + 1
-        if polled:
+        if polled and group:
             try:
                 consumer.commit(
                     offsets=[ck.TopicPartition(t, p, o) for (t, p), o in polled.items()],

@@ -5,7 +5,8 @@ kafka-python 3.0.12 drops an assignment that arrives between two polls and may s
 
 import kafka
 
-from uniform import client, event, number, options, records, run, settings, stop
+import uniform
+from uniform import acked, client, event, group, number, options, records, run, settings, stop
 
 config = {"bootstrap_servers": options["bootstrap"], **settings(lambda key: key.replace(".", "_"))}
 
@@ -14,8 +15,9 @@ def produce():
     producer = kafka.KafkaProducer(
         **{
             "client_id": client,
-            "acks": "all",
-            "enable_idempotence": True,
+            "acks": uniform.acks if uniform.acks == "all" else int(uniform.acks),
+            "enable_idempotence": uniform.idempotent,
+            "compression_type": None if uniform.compression == "none" else uniform.compression,
             "linger_ms": number("linger", 2),
             **config,
         }
@@ -28,11 +30,7 @@ def produce():
         except Exception as error:
             event("error", what="send", text=repr(error), value=name)
             continue
-        future.add_callback(
-            lambda m, name=name: event(
-                "acked", topic=m.topic, partition=m.partition, offset=m.offset, value=name
-            )
-        )
+        future.add_callback(lambda m, name=name: acked(m.topic, m.partition, m.offset, name))
         future.add_errback(
             lambda error, name=name: event("error", what="produce", text=repr(error), value=name)
         )
@@ -65,7 +63,7 @@ def consume(member):
     consumer = kafka.KafkaConsumer(
         **{
             "client_id": f"{client}-m{member}",
-            "group_id": options["group"],
+            "group_id": group,
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
             "heartbeat_interval_ms": 1000,
@@ -75,7 +73,13 @@ def consume(member):
             **config,
         }
     )
-    consumer.subscribe([options["topic"]], listener=Listener(member))
+    if group:
+        consumer.subscribe([options["topic"]], listener=Listener(member))
+    else:
+        places = [kafka.TopicPartition(options["topic"], p) for p in range(number("partitions", 1))]
+        consumer.assign(places)
+        consumer.seek_to_beginning(*places)
+        Listener(member).say("assigned", places)
     while not stop.is_set():
         try:
             polled = consumer.poll(timeout_ms=3000)
@@ -89,7 +93,7 @@ def consume(member):
                         offset=r.offset,
                         value=r.value.decode().rstrip(),
                     )
-            if polled:
+            if polled and group:
                 consumer.commit()
                 for tp, records_ in polled.items():
                     event(

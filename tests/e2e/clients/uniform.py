@@ -21,6 +21,21 @@ def number(key, otherwise):
     return int(options.get(key, otherwise))
 
 
+def choose(key, otherwise, *allowed):
+    """An option that must be one of a few words."""
+    value = options.get(key, otherwise)
+    if value != otherwise and value not in allowed:
+        print(f"usage: {key}={value}: this program knows {', '.join(allowed)}", file=sys.stderr)
+        sys.exit(2)
+    return value
+
+
+acks = choose("acks", "all", "0", "1", "all")
+idempotent = choose("idempotent", "true" if acks == "all" else "false", "true", "false") == "true"
+compression = choose("compression", None, "none", "gzip", "snappy", "lz4", "zstd")
+group = options.get("group")  # without one a member reads the partitions 0 to partitions-1
+
+
 def settings(convert=lambda key: key):
     return {convert(k[2:]): _value(v) for k, v in options.items() if k.startswith("c.")}
 
@@ -44,9 +59,15 @@ def records():
         quiet.wait(max(0, begin + n / rate - time.monotonic()))
 
 
+def acked(topic, partition, offset, value):
+    """Logs a record's place; its offset is null when nobody told it (acks=0)."""
+    known = offset is not None and offset >= 0 and acks != "0"
+    event("acked", topic=topic, partition=partition, offset=offset if known else None, value=value)
+
+
 def run(library, version, produce, consume):
     """Runs the wanted roles until the end of standard input."""
-    event("start", library=library, version=version)
+    event("start", library=library, version=version, idempotent=idempotent)
     threads = []
     if "consume" in options["roles"]:
         threads += [

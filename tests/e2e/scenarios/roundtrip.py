@@ -1,11 +1,14 @@
 """Produce and consume, a group with a rebalance (a member joins, others leave), commit and resume: each client, both sides."""
 
+from dataclasses import replace
+
 from client import KINDS
-from history import all_polled, judge
+from history import POLL_MAX, all_polled, judge
 from operate import create_topics
 from report import together
 
 PARTITIONS, COUNT = 4, 300
+ONLY_WITH_ALL = ("sarama", "kafka-go", "aiokafka", "kafkajs")  # the cut runs them in every run
 
 
 def topic(kind, side):
@@ -42,10 +45,18 @@ def flow(pair, kind, side):
     return judge([first, second, third])
 
 
+def good(kind, proxied, direct):
+    # kafka-go hands out records of a generation that has ended: repeats by chance at each rebalance
+    if kind == "kafka-go":
+        direct = replace(direct, repeated=max(direct.repeated, POLL_MAX))
+    return proxied.as_good_as(direct)
+
+
 def run(pair, report):
+    kinds = [kind for kind in KINDS if pair.everything or kind not in ONLY_WITH_ALL]
     create_topics(
         pair.old,
-        [topic(kind, side) for kind in KINDS for side in ("proxied", "direct")],
+        [topic(kind, side) for kind in kinds for side in ("proxied", "direct")],
         PARTITIONS,
     )
     verdicts = {}
@@ -63,10 +74,10 @@ def run(pair, report):
             pair.shunt,
         )
 
-    for kind in KINDS:
+    for kind in kinds:
         together(*[lambda s=side: part(kind, s) for side in ("direct", "proxied")])
         if len([k for k in verdicts if k[0] == kind]) == 2:
             proxied, direct = verdicts[kind, "proxied"], verdicts[kind, "direct"]
             report.compare(
-                "roundtrip", pair.name, kind, proxied, direct, proxied.as_good_as(direct)
+                "roundtrip", pair.name, kind, proxied, direct, good(kind, proxied, direct)
             )

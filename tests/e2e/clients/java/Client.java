@@ -43,6 +43,14 @@ public final class Client {
         return p;
     }
 
+    static String acks() {
+        return option("acks", "all");
+    }
+
+    static boolean idempotent() {
+        return Boolean.parseBoolean(option("idempotent", "" + acks().equals("all")));
+    }
+
     private static String version() throws Exception {
         Properties p = new Properties();
         try (var in = KafkaProducer.class.getResourceAsStream("/kafka/kafka-version.properties")) {
@@ -55,7 +63,7 @@ public final class Client {
         for (String a : args)
             options.put(a.substring(0, a.indexOf('=')), a.substring(a.indexOf('=') + 1));
         Log.client = option("client", "java");
-        Log.event("start", "library", "java", "version", version());
+        Log.event("start", "library", "java", "version", version(), "idempotent", idempotent());
         String roles = option("roles", "produce");
         if (roles.equals("admin")) {
             AdminCalls.run(settings());
@@ -87,6 +95,9 @@ public final class Client {
         String padding = " ".repeat(Math.max(0, number("size", 0)));
         Properties p = settings();
         p.put("linger.ms", option("linger", "2"));
+        p.putIfAbsent("acks", acks());
+        p.putIfAbsent("enable.idempotence", "" + idempotent());
+        p.putIfAbsent("compression.type", option("compression", "none"));
         long begin = System.nanoTime();
         int n = 0;
         try (KafkaProducer<String, String> producer =
@@ -103,7 +114,7 @@ public final class Client {
                                     value);
                             else
                                 Log.event("acked", "topic", topic, "partition", m.partition(),
-                                    "offset", m.offset(), "value", value);
+                                    "offset", m.hasOffset() ? m.offset() : null, "value", value);
                         });
                 } catch (Exception e) {
                     Log.event("error", "what", "send", "text", e.toString(), "value", value);
@@ -122,7 +133,9 @@ public final class Client {
     static void consume(int member) {
         Properties p = settings();
         p.put("client.id", Log.client + "-m" + member);
-        p.put("group.id", options.get("group"));
+        String group = options.get("group");
+        if (group != null)
+            p.put("group.id", group);
         p.put("enable.auto.commit", "false");
         p.putIfAbsent("auto.offset.reset", "earliest");
         p.put("fetch.min.bytes", "10000");
@@ -131,7 +144,17 @@ public final class Client {
         p.putIfAbsent("session.timeout.ms", "20000");
         try (KafkaConsumer<String, String> consumer =
                  new KafkaConsumer<>(p, new StringDeserializer(), new StringDeserializer())) {
-            consumer.subscribe(List.of(options.get("topic")), new Listener(member));
+            Listener listener = new Listener(member);
+            if (group != null) {
+                consumer.subscribe(List.of(options.get("topic")), listener);
+            } else {
+                List<TopicPartition> all = new ArrayList<>();
+                for (int partition = 0; partition < number("partitions", 1); partition++)
+                    all.add(new TopicPartition(options.get("topic"), partition));
+                consumer.assign(all);
+                consumer.seekToBeginning(all);
+                listener.onPartitionsAssigned(all);
+            }
             while (!stop) {
                 try {
                     ConsumerRecords<String, String> records = consumer.poll(Duration.ofMillis(200));
@@ -143,7 +166,7 @@ public final class Client {
                         done.put(new TopicPartition(r.topic(), r.partition()),
                             new OffsetAndMetadata(r.offset() + 1));
                     }
-                    if (done.isEmpty())
+                    if (done.isEmpty() || group == null)
                         continue;
                     consumer.commitSync(done);
                     done.forEach(

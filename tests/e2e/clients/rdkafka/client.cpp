@@ -53,6 +53,10 @@ static std::string place(const char* topic, int partition) {
   return field("topic", topic) + field("partition", static_cast<long long>(partition));
 }
 
+static std::string idempotent() {
+  return option("idempotent", option("acks", "all") == "all" ? "true" : "false");
+}
+
 static void set(rd_kafka_conf_t* conf, const std::string& key, const std::string& value) {
   char why[256];
   if (rd_kafka_conf_set(conf, key.c_str(), value.c_str(), why, sizeof why) != RD_KAFKA_CONF_OK)
@@ -75,7 +79,9 @@ static rd_kafka_t* create(rd_kafka_type_t type, rd_kafka_conf_t* conf, const std
 
 static void produce() {
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  set(conf, "enable.idempotence", "true");
+  set(conf, "acks", option("acks", "all"));
+  set(conf, "enable.idempotence", idempotent());
+  set(conf, "compression.type", option("compression", "none"));
   set(conf, "linger.ms", option("linger", "2"));
   rd_kafka_conf_set_dr_msg_cb(conf, [](rd_kafka_t*, const rd_kafka_message_t* m, void*) {
     std::string value(static_cast<const char*>(m->payload), m->len);
@@ -84,7 +90,8 @@ static void produce() {
       event("error", field("what", "produce") + field("text", rd_kafka_err2str(m->err)) +
                          field("value", value));
     else
-      event("acked", place(rd_kafka_topic_name(m->rkt), m->partition) + field("offset", m->offset) +
+      event("acked", place(rd_kafka_topic_name(m->rkt), m->partition) +
+                         (m->offset < 0 ? ",\"offset\":null" : field("offset", m->offset)) +
                          field("value", value));
   });
   rd_kafka_t* producer = create(RD_KAFKA_PRODUCER, conf, client);
@@ -137,7 +144,8 @@ static void consume(long long number) {
   Member self{number};
   const std::string member = field("member", number);
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  set(conf, "group.id", options["group"]);
+  const std::string group = option("group", "");
+  set(conf, "group.id", group.empty() ? client : group);  // the library wants one
   set(conf, "enable.auto.commit", "false");
   set(conf, "auto.offset.reset", "earliest");
   set(conf, "heartbeat.interval.ms", "1000");
@@ -145,12 +153,19 @@ static void consume(long long number) {
   set(conf, "fetch.min.bytes", "10000");
   set(conf, "fetch.wait.max.ms", option("fetch_wait", "100"));
   rd_kafka_conf_set_opaque(conf, &self);
-  rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
+  if (!group.empty()) rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
   rd_kafka_t* consumer = create(RD_KAFKA_CONSUMER, conf, client + "-m" + std::to_string(number));
   rd_kafka_poll_set_consumer(consumer);
-  auto* topics = rd_kafka_topic_partition_list_new(1);
-  rd_kafka_topic_partition_list_add(topics, options["topic"].c_str(), RD_KAFKA_PARTITION_UA);
-  rd_kafka_subscribe(consumer, topics);
+  auto* topics = rd_kafka_topic_partition_list_new(4);
+  if (group.empty()) {
+    for (int p = 0; p < std::stoi(option("partitions", "1")); p++)
+      rd_kafka_topic_partition_list_add(topics, options["topic"].c_str(), p)->offset =
+          RD_KAFKA_OFFSET_BEGINNING;
+    rebalanced(consumer, RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, topics, &self);
+  } else {
+    rd_kafka_topic_partition_list_add(topics, options["topic"].c_str(), RD_KAFKA_PARTITION_UA);
+    rd_kafka_subscribe(consumer, topics);
+  }
   rd_kafka_topic_partition_list_destroy(topics);
   while (!stop) {
     auto* done = rd_kafka_topic_partition_list_new(4);
@@ -172,7 +187,7 @@ static void consume(long long number) {
       }
       rd_kafka_message_destroy(m);
     }
-    if (done->cnt) {
+    if (done->cnt && !group.empty()) {
       if (auto error = rd_kafka_commit(consumer, done, 0)) {
         event("error", field("what", "commit") + member + field("text", rd_kafka_err2str(error)));
       } else {
@@ -194,7 +209,8 @@ int main(int argc, char** argv) {
     options[arg.substr(0, at)] = arg.substr(at + 1);
   }
   client = option("client", client);
-  event("start", field("library", "librdkafka") + field("version", rd_kafka_version_str()));
+  event("start", field("library", "librdkafka") + field("version", rd_kafka_version_str()) +
+                     ",\"idempotent\":" + idempotent());
   std::vector<std::thread> threads;
   if (options["roles"].find("consume") != std::string::npos)
     for (long long m = 0; m < std::stoll(option("members", "1")); m++)

@@ -1,0 +1,127 @@
+// Migrations, moves and plans as JSON, one function per object of the contract.
+#include "control/migration_view.h"
+
+#include <algorithm>
+
+#include "control/json.h"
+
+namespace shunt::control {
+namespace {
+
+namespace json = boost::json;
+using json::object;
+using splice::Cluster;
+
+object move_object(const splice::Move& m) {
+  object out;
+  out["move"] = text(m.id);
+  out["kind"] = m.kind == splice::MoveKind::produce ? "produce" : "fetch";
+  out["to"] = route::name(m.to);
+  out["at"] = time_of(m.at);
+  out["undone"] = m.undone;
+  out["undoes"] = known(m.undoes);
+  out["aborted_at"] = known(m.aborted_step);
+  out["reason"] = known(m.aborted_reason);
+  return out;
+}
+
+bool under_way(const splice::Migration& m, const net::Operator& op) {
+  return !op.step().empty() && latest(op.state()) == &m;
+}
+
+// What an operator would do now; "": wait.
+std::string next_command(const splice::Migration& m, const net::Operator& op) {
+  const std::string which = op.state().migrations().size() > 1 ? " --migration " + m.id : "";
+  if (m.paused) return "shuntctl resume" + which;
+  if (under_way(m, op)) return "";
+  const bool all_on_new = std::all_of(m.topics.begin(), m.topics.end(), [&](const auto& name) {
+    const splice::TopicLog* t = op.state().topic(name);
+    return t && t->produce_to() == Cluster::new_cluster;
+  });
+  return all_on_new ? "shuntctl verify" : "shuntctl move produce --to new" + which;
+}
+
+}  // namespace
+
+const splice::Migration* latest(const splice::State& state) {
+  const auto changed = [](const splice::Migration& m) {
+    return m.moves.empty() ? m.since : std::max(m.since, m.moves.back().at);
+  };
+  const splice::Migration* out = nullptr;
+  for (const auto& [id, m] : state.migrations())
+    if (!out || changed(m) >= changed(*out)) out = &m;
+  return out;
+}
+
+object migration_object(const splice::Migration& m, const net::Operator& op) {
+  object out;
+  const bool runs = under_way(m, op);
+  out["id"] = text(m.id);
+  out["scheme"] = m.scheme;
+  out["topics"] = texts(m.topics);
+  out["state"] = m.paused ? "paused" : runs || m.newest() ? "moving" : "started";
+  out["step"] = runs ? known(op.step()) : json::value(nullptr);
+  out["since"] = time_of(m.since);
+  out["moves"] = objects(m.moves, move_object);
+  out["next"] = known(next_command(m, op));
+  return out;
+}
+
+object migration_view(const std::string& id, const net::Operator& op) {
+  object out = begin_object();
+  const splice::Migration* m = op.state().migration(id);
+  if (m)
+    out["migration"] = migration_object(*m, op);
+  else
+    out["migration"] = nullptr;
+  return out;
+}
+
+object plan_view(const net::Plan& p) {
+  object out = begin_object();
+  out["scheme"] = p.scheme;
+  out["topics"] = texts(p.topics);
+  out["order_promised"] = known(p.order_promised);
+  out["history_left_on_old"] = objects(p.history_left_on_old, [](const net::HistoryLeft& h) {
+    object one;
+    one["topic"] = text(h.topic);
+    one["records"] = known(h.records);
+    return one;
+  });
+  out["hold_ms_expected"] = known(p.hold_ms_expected);
+  out["steps"] = objects(p.steps, [](const net::PlanStep& s) {
+    object one;
+    one["n"] = s.n;
+    one["action"] = text(s.action);
+    one["command"] = known(s.command);
+    one["gate"] = known(s.gate);
+    return one;
+  });
+  out["blockers"] = objects(p.blockers, check_object);
+  return out;
+}
+
+object moved_view(const net::ProduceMoved& m) {
+  object out = begin_object();
+  out["move"] = known(m.move);
+  out["kind"] = "produce";
+  out["to"] = route::name(m.to);
+  out["changed"] = m.changed;
+  out["aborted_at"] = known(m.aborted_at);
+  out["reason"] = known(m.reason);
+  out["held_ms_max"] = m.held_ms_max;
+  out["partitions"] = objects(m.partitions, [](const net::PartitionMoved& p) {
+    object one;
+    one["topic"] = text(p.topic);
+    one["partition"] = p.partition;
+    one["old_end"] = known(p.old_end);
+    one["new_start"] = known(p.new_start);
+    one["virtual_start"] = known(p.virtual_start);
+    one["held_ms"] = p.held_ms;
+    one["producers"] = p.producers;
+    return one;
+  });
+  return out;
+}
+
+}  // namespace shunt::control

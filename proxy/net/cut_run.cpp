@@ -1,0 +1,195 @@
+#include "proxy/net/cut_run.h"
+
+#include "proxy/observe/log.h"
+#include "proxy/observe/text.h"
+
+namespace shunt::net {
+
+namespace {
+
+constexpr auto look_every = std::chrono::milliseconds(5);  // at what is in flight
+constexpr auto read_again = std::chrono::milliseconds(10);  // ends that do not agree yet
+constexpr std::size_t spare_ids = 16;  // for producers that nobody knows of yet
+
+}  // namespace
+
+CutRun::CutRun(World& world, splice::CutPlan plan, route::Cluster from)
+    : world_(world),
+      from_(from),
+      cut_(
+          world.splice, std::move(plan),
+          [this](const splice::Record& r, bool durable) { return world_.record(r, durable); },
+          [this](const char* step) { tell(step); }),
+      timer_(world.io),
+      limit_(world.io) {
+  topics_.insert(cut_.plan().topics.begin(), cut_.plan().topics.end());
+  reader_ = std::make_shared<EndReader>(world, cut_.plan().topics, from, cut_.plan().to);
+}
+
+std::int64_t CutRun::now_ms() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch())
+      .count();
+}
+
+void CutRun::tell(const char* step) {
+  observe::Event e;
+  const bool aborted = std::string_view(step) == "aborted";
+  e.event = std::string("cut.") + step;
+  e.migration = cut_.plan().migration;
+  e.step = aborted ? cut_.aborted_at() : step;
+  e.keys.emplace_back("move", cut_.plan().move);
+  e.keys.emplace_back("to", std::string(route::name(cut_.plan().to)));
+  if (held_since_ > 0) e.keys.emplace_back("held_ms", now_ms() - held_since_);
+  if (aborted) e.keys.emplace_back("reason", cut_.reason());
+  world_.metrics.cut_step = aborted ? 0 : step[1] - '0';
+  world_.events.add(std::move(e));
+}
+
+void CutRun::start(std::function<void(const ProduceMoved&)> done) {
+  done_ = std::move(done);
+  follow(cut_.begin(observe::unix_ms_now()));
+}
+
+void CutRun::cancel(const std::string& reason) {
+  follow(cut_.cancel(reason, now_ms(), observe::unix_ms_now()));
+}
+
+void CutRun::follow(Want want) {
+  switch (want) {
+    case Want::prepare:
+      return prepare();
+    case Want::drain:
+      return drain();
+    case Want::ends:
+      return read_ends();
+    case Want::release:
+      return release();
+    case Want::none:
+      if (!cut_.over() || !done_) return;
+      world_.metrics.cut_step = 0;
+      ++world_.metrics.cuts[cut_.aborted() ? 1 : 0];
+      return std::exchange(done_, nullptr)(result());
+  }
+}
+
+void CutRun::after(std::chrono::milliseconds pause, std::function<void()> then) {
+  timer_.expires_after(pause);
+  timer_.async_wait([self = shared_from_this(), then = std::move(then)](ErrorCode e) {
+    if (!e) then();
+  });
+}
+
+void CutRun::prepare() {
+  // Without an answer it ends here: nothing is held yet.
+  limit_.expires_after(world_.settings.limits.connect);
+  limit_.async_wait([self = shared_from_this()](ErrorCode e) {
+    if (!e) self->cancel("the clusters did not answer within limits.connect");
+  });
+  reader_->prepare([self = shared_from_this()](const std::string& problem) {
+    if (self->cut_.over() || self->cut_.aborted()) return;
+    if (!problem.empty()) {
+      return self->follow(
+          self->cut_.prepared(problem, self->now_ms(), observe::unix_ms_now()));
+    }
+    self->draw();
+  });
+}
+
+// As many producer ids as write to the topics, and some more, before anybody waits (rules B8).
+void CutRun::draw() {
+  const auto known = reader_->known_producers();
+  auto& pool = world_.drawn[static_cast<std::size_t>(cut_.plan().to)];
+  const auto wanted = known.size() + spare_ids;
+  world_.draw_ids(cut_.plan().to, wanted > pool.size() ? wanted - pool.size() : 0,
+                  [self = shared_from_this()](const std::string& problem) {
+                    if (self->cut_.over() || self->cut_.aborted()) return;
+                    self->held_since_ = self->now_ms();
+                    self->follow(self->cut_.prepared(problem, self->now_ms(),
+                                                     observe::unix_ms_now()));
+                  });
+}
+
+void CutRun::drain() {
+  limit_.expires_after(std::chrono::milliseconds(cut_.plan().hold_limit_ms));
+  limit_.async_wait([self = shared_from_this()](ErrorCode e) {
+    if (!e) self->follow(self->cut_.tick(self->now_ms(), observe::unix_ms_now()));
+  });
+  world_.on_settled = [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self) self->after(std::chrono::milliseconds(0), [self] { self->look(); });
+  };
+  const auto sessions = world_.sessions;
+  for (const auto& s : sessions) s->ask_behind_acks_0(from_, true);
+  look();
+}
+
+// Is everything in that was let through before the hold?
+void CutRun::look() {
+  if (cut_.step() != splice::Cut::Step::drain) return;
+  for (const auto* all : {&world_.sessions, &world_.lingering}) {
+    const auto sessions = *all;
+    for (const auto& s : sessions) {
+      s->ask_behind_acks_0(from_, false);
+      const auto pending = s->pending(topics_, from_);
+      if (pending.what.empty()) continue;
+      cut_.waits_for(pending.what);
+      // A frame that its client does not finish must not cost the others the whole limit (B5).
+      if (pending.half_sent && now_ms() - held_since_ > cut_.plan().hold_limit_ms / 2)
+        return cancel(pending.what + ", half sent");
+      return after(look_every, [self = shared_from_this()] { self->look(); });
+    }
+  }
+  world_.on_settled = nullptr;
+  follow(cut_.drained(now_ms()));
+}
+
+void CutRun::read_ends() {
+  reader_->read([self = shared_from_this()](const std::vector<splice::PartitionReading>& readings) {
+    if (self->cut_.over() || self->cut_.aborted()) return;
+    self->last_ = readings;
+    const auto want = self->cut_.ends_read(readings, self->now_ms(), observe::unix_ms_now());
+    if (want != Want::ends) return self->follow(want);
+    self->after(read_again, [self] { self->follow(Want::ends); });
+  });
+}
+
+void CutRun::release() {
+  limit_.cancel();
+  timer_.cancel();
+  world_.on_settled = nullptr;
+  if (!cut_.aborted()) {
+    const auto sessions = world_.sessions;
+    for (const auto& s : sessions) s->route_changed(topics_);
+  }
+  world_.wake_parked();
+  follow(cut_.released(now_ms(), observe::unix_ms_now()));
+}
+
+ProduceMoved CutRun::result() const {
+  ProduceMoved r;
+  r.move = cut_.plan().move;
+  r.to = cut_.plan().to;
+  r.changed = !cut_.aborted();
+  r.aborted_at = cut_.aborted_at();
+  r.reason = cut_.reason();
+  r.held_ms_max = cut_.held_ms();
+  const bool to_new = cut_.plan().to == route::Cluster::new_cluster;
+  for (const auto& reading : last_) {
+    PartitionMoved p;
+    p.topic = reading.topic;
+    p.partition = reading.partition;
+    p.held_ms = cut_.held_ms();
+    const auto* log = world_.splice.partition(p.topic, {}, p.partition);
+    for (const auto& s : cut_.seams()) {
+      if (s.topic != p.topic || s.partition != p.partition) continue;
+      p.old_end = to_new ? s.native_end : s.native_start;
+      p.new_start = to_new ? s.native_start : s.native_end;
+      p.producers = static_cast<std::int64_t>(s.producers.size());
+      p.virtual_start = log->log.tail().start.at;
+    }
+    r.partitions.push_back(std::move(p));
+  }
+  return r;
+}
+
+}  // namespace shunt::net

@@ -1,0 +1,361 @@
+// A session's Produce requests to topics in a migration: held, judged, renamed, watched.
+//
+// What may be written, and under which producer id, is splice's decision (producers.h); what waits
+// is parked: its client is not read any more, and it is judged again when something has changed.
+#include <algorithm>
+
+#include "proxy/net/session.h"
+#include "proxy/observe/text.h"
+#include "proxy/wire/batch.h"
+#include "proxy/wire/framer.h"
+
+namespace shunt::net {
+
+using observe::CloseCause;
+using splice::Judged;
+using wire::Role;
+
+namespace {
+
+constexpr wire::ApiKey produce = 0;
+constexpr std::int16_t duplicate_sequence = 46;
+
+}  // namespace
+
+splice::BatchId batch_id(wire::Bytes records) {
+  wire::BatchHeader b;
+  splice::BatchId id;
+  if (wire::parse(records, b) != wire::BatchParse::ok || b.magic < 2) return id;
+  id.producer_id = b.producer_id;
+  id.epoch = b.producer_epoch;
+  id.first_sequence = b.base_sequence;
+  id.records = b.last_offset_delta + 1;
+  return id;
+}
+
+// The batches of a Produce, by leaf: who sent them is asked when their link dies, and at a cut.
+void Session::read_batches(const wire::Parts& parts) {
+  auto& batches = world_.batches;
+  batches.clear();
+  world_.judged.clear();
+  for (const auto& leaf : parts.leaves()) {
+    const auto n = static_cast<std::size_t>(std::max<std::int64_t>(leaf.records_bytes, 0));
+    const auto& b = batches.emplace_back(batch_id(parts.body().subspan(static_cast<std::size_t>(leaf.records_at), n)));
+    if (b.producer_id >= 0 && b.producer_id != last_producer_) {
+      last_producer_ = b.producer_id;
+      world_.producers_seen.insert(b.producer_id);
+    }
+  }
+}
+
+// One batch: pass, or why not. Draws producer ids at once while there are any.
+Judged Session::judge(splice::TopicLog& topic, const splice::PartitionLog& log,
+                      const splice::BatchId& batch) {
+  auto j = splice::judge(world_.splice, topic, log, batch);
+  if (j.verdict == Judged::Verdict::draw &&
+      world_.draw(batch.producer_id, log.log.tail().cut, log.log.tail().cluster)) {
+    j = splice::judge(world_.splice, topic, log, batch);
+  }
+  return j;
+}
+
+// False: the request waits, or it has been answered. Else it may go on, in the names of the
+// clusters that will get it.
+bool Session::admit_produce(const wire::RequestHeader& h, std::span<std::byte> frame) {
+  const auto& parts = world_.parts;
+  auto& judged = world_.judged;
+  judged.resize(world_.batches.size());
+  std::size_t i = 0, own = 0;
+  for (const auto& leaf : parts.leaves()) {
+    const auto& batch = world_.batches[i];
+    Judged& j = judged[i++];
+    j.id = batch.producer_id;
+    splice::TopicLog* t = world_.splice.topic_of(leaf.topic, leaf.topic_id);
+    const auto* log = world_.splice.partition(leaf.topic, leaf.topic_id, leaf.partition);
+    if (t == nullptr || log == nullptr) continue;
+    j = judge(*t, *log, batch);
+    if (j.verdict == Judged::Verdict::hold || j.verdict == Judged::Verdict::draw) {
+      park(frame);
+      return false;
+    }
+    own += j.verdict != Judged::Verdict::pass;
+  }
+  const auto acks = parts.top(Role::acks).number;
+  if (own == judged.size() && own > 0) {
+    if (acks != 0) answer_with(h, h.version, own_produce_answer());
+    return false;
+  }
+  i = 0;
+  const auto body_at = frame.size() - parts.body().size();
+  for (const auto& leaf : parts.leaves()) {
+    const auto& j = judged[i];
+    if (j.verdict == Judged::Verdict::pass && j.id != world_.batches[i].producer_id) {
+      wire::BatchEdit edit;
+      edit.set_producer = true;
+      edit.producer_id = j.id;
+      edit.producer_epoch = world_.batches[i].epoch;
+      wire::rewrite(edit, frame.subspan(body_at + static_cast<std::size_t>(leaf.records_at),
+                                        static_cast<std::size_t>(leaf.records_bytes)));
+    }
+    ++i;
+  }
+  return true;
+}
+
+namespace {
+
+// What we say ourselves of a partition whose batch does not go on: a repeat or a refusal.
+wire::Value own_partition(std::int32_t partition, const Judged& j, std::int64_t log_start) {
+  const bool known = j.verdict == Judged::Verdict::repeat && j.offset >= 0;
+  const std::int16_t error = j.verdict == Judged::Verdict::refuse ? j.error
+                             : known                              ? std::int16_t{0}
+                                                                  : duplicate_sequence;
+  return wire::Struct{{"Index", partition},
+                      {"ErrorCode", int{error}},
+                      {"BaseOffset", known ? j.offset : std::int64_t{-1}},
+                      {"LogAppendTimeMs", std::int64_t{-1}},
+                      {"LogStartOffset", log_start}};
+}
+
+}  // namespace
+
+wire::Value Session::own_part_answer(const std::string& topic, const wire::Uuid& topic_id,
+                                     std::int32_t partition, const Judged& judged) const {
+  const auto* log = world_.splice.partition(topic, topic_id, partition);
+  return wire::Struct{
+      {"Responses", wire::Array{wire::Struct{
+                        {"Name", topic},
+                        {"TopicId", topic_id},
+                        {"PartitionResponses",
+                         wire::Array{own_partition(partition, judged, log->log_start.at)}}}}}};
+}
+
+wire::Value Session::own_produce_answer() const {
+  wire::Array topics;
+  std::string_view name;
+  wire::Uuid id{};
+  wire::Array partitions;
+  const auto close_topic = [&] {
+    if (!partitions.empty()) {
+      topics.push_back(wire::Struct{
+          {"Name", name}, {"TopicId", id}, {"PartitionResponses", std::move(partitions)}});
+    }
+    partitions = {};
+  };
+  std::size_t i = 0;
+  for (const auto& leaf : world_.parts.leaves()) {
+    const auto& j = world_.judged[i++];
+    if (j.verdict == Judged::Verdict::pass) continue;
+    if (leaf.topic != name || leaf.topic_id != id) {
+      close_topic();
+      name = leaf.topic;
+      id = leaf.topic_id;
+    }
+    const auto* log = world_.splice.partition(leaf.topic, leaf.topic_id, leaf.partition);
+    partitions.push_back(own_partition(leaf.partition, j, log->log_start.at));
+  }
+  close_topic();
+  return wire::Struct{{"Responses", std::move(topics)}};
+}
+
+// Leaves that we answer ourselves go nowhere: the decision is made a split one around them.
+void Session::take_out_own_leaves() {
+  auto& d = world_.decision;
+  const auto& judged = world_.judged;
+  const auto ours = [&](std::size_t i) {
+    return i < judged.size() && judged[i].verdict != Judged::Verdict::pass;
+  };
+  bool any = false;
+  for (std::size_t i = 0; i < judged.size(); ++i) any |= ours(i);
+  if (!any || (d.act != route::Act::forward && d.act != route::Act::split)) return;
+  if (d.act == route::Act::forward) d.chosen.assign(judged.size(), 0);
+  d.act = route::Act::split;
+  std::vector<route::NodeKey> nodes;
+  for (std::size_t i = 0; i < judged.size(); ++i) {
+    if (ours(i)) continue;
+    const auto node = d.nodes[d.chosen[i]];
+    const auto at = std::ranges::find(nodes, node);
+    d.chosen[i] = static_cast<wire::Choice>(at - nodes.begin());
+    if (at == nodes.end()) nodes.push_back(node);
+  }
+  d.nodes = std::move(nodes);
+  for (std::size_t i = 0; i < judged.size(); ++i) {
+    if (ours(i)) d.chosen[i] = static_cast<wire::Choice>(d.nodes.size());
+  }
+}
+
+// A partition's batch goes on: its answer is waited for by more than the client.
+void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::size_t index,
+                   route::NodeKey node) {
+  if (e.request->api != produce) return;
+  const bool judged = index < world_.judged.size();
+  watch(e, part, leaf.topic, leaf.topic_id, leaf.partition, node, world_.batches[index],
+        judged && world_.judged[index].first);
+}
+
+void Session::watch(Exchange& e, std::size_t part, std::string_view topic,
+                    const wire::Uuid& topic_id, std::int32_t partition, route::NodeKey node,
+                    const splice::BatchId& batch, bool first) {
+  Exchange::Bound b;
+  b.part = part;
+  b.road = order_.sent(topic, topic_id, partition, node);
+  b.batch = batch;
+  const auto name = topic.empty() ? world_.old_topology.topic_name(topic_id) : topic;
+  if (const auto* p = world_.topology(node.cluster).partition(name, partition)) {
+    b.leader_epoch = p->epoch;
+  }
+  b.log = world_.splice.idle() ? nullptr : world_.splice.partition(topic, topic_id, partition);
+  b.first = first;
+  if (first) {
+    b.log->firsts[batch.producer_id] = splice::PartitionLog::First::on_its_way;
+    e.whole = true;  // what it says is read
+  }
+  if (b.log != nullptr) {
+    e.spliced = true;
+    if (!b.log->unclear.empty()) e.whole = true;
+  }
+  e.roads.push_back(b);
+}
+
+// A Produce answer: what it says of firsts and of unclear batches (rules A1, A4).
+void Session::settle(Exchange& e, std::size_t part, const wire::Value& answer) {
+  const auto error_of = [&](const Exchange::Bound& b) -> std::int64_t {
+    const auto at = world_.splice.place_of(*b.log);
+    for (const auto& t : answer["Responses"].array()) {
+      if (t["Name"].text() != at.topic->name &&
+          (!t["Name"].text().empty() ||
+           (t["TopicId"].uuid() != at.topic->old_id && t["TopicId"].uuid() != at.topic->new_id))) {
+        continue;
+      }
+      for (const auto& p : t["PartitionResponses"].array()) {
+        if (p["Index"].number() == at.partition) return p["ErrorCode"].number();
+      }
+    }
+    return -1;
+  };
+  for (const auto& b : e.roads) {
+    if (b.part != part || b.log == nullptr) continue;
+    const auto error = error_of(b);
+    if (b.first) {
+      const auto at = world_.splice.place_of(*b.log);
+      if (error == 0) {
+        world_.record(splice::FirstAccepted{at.topic->name, at.partition, b.batch.producer_id},
+                      false);
+      } else {
+        b.log->firsts.erase(b.batch.producer_id);
+      }
+      world_.wake_parked();
+    }
+    if (error == 0 || error == duplicate_sequence) {
+      std::erase_if(b.log->unclear, [&](const splice::Unclear& u) { return u.batch == b.batch; });
+    }
+  }
+}
+
+// The link ended before its answer: a broker may still append what was sent (rules A1).
+void Session::mark_unclear(const Link& link) {
+  for (const auto& a : link.awaited) {
+    if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
+    for (const auto& b : a.exchange->roads) {
+      if (b.part != a.part) continue;
+      splice::Unclear u;
+      u.batch = b.batch;
+      u.node = link.node();
+      u.leader_epoch = b.leader_epoch;
+      u.since = observe::unix_ms_now();
+      u.client = who_.client_id.empty() ? remote_ : who_.client_id + " at " + remote_;
+      if (b.first) b.log->firsts.erase(b.batch.producer_id);
+      world_.unclear(b.road->key, b.log, std::move(u));
+    }
+  }
+}
+
+// A part's head as `node` knows its topic: by its own id (Produce v13+).
+std::vector<std::byte> Session::named_for(route::NodeKey node, wire::Bytes begin) {
+  std::vector<std::byte> out(begin.begin(), begin.end());
+  const auto& id = upload_->cut.topic_id();
+  if (node.cluster == route::Cluster::new_cluster && upload_->cut.topic().empty()) {
+    const auto native = naming_.native_topic_id(node.cluster, id);
+    const auto at = std::search(out.begin(), out.end(), id.begin(), id.end());
+    if (at != out.end()) std::copy(native.begin(), native.end(), at);
+  }
+  return out;
+}
+
+// The request waits; so does everything behind it.
+void Session::park(std::span<std::byte> frame) {
+  parked_ = true;
+  parked_since_ = Clock::now();
+  held_.assign(frame.begin(), frame.end());
+  world_.parked.push_back(weak_from_this());
+  ++world_.metrics.held_requests;
+}
+
+void Session::unpark() {
+  if (!parked_ || closed_) return;
+  parked_ = false;
+  --world_.metrics.held_requests;
+  world_.metrics.hold.add(std::chrono::duration<double>(Clock::now() - parked_since_).count());
+  if (upload_) return resume_soon();
+  auto frame = std::move(held_);
+  held_ = {};
+  // A client that has gone sends it again elsewhere, but for acks=0 (rules C16, probes P6).
+  if (client_.peer_closed() && !is_acks_0(frame)) {
+    return close(CloseCause::client_closed, "while a Produce of it was held");
+  }
+  again_ = true;
+  request(frame);
+  again_ = false;
+  resume_soon();
+}
+
+bool Session::is_acks_0(std::span<std::byte> frame) {
+  const wire::Bytes content = frame.subspan(wire::frame_prefix_bytes);
+  wire::RequestHeader h;
+  if (wire::parse(content, content.size(), h) != wire::Parse::ok) return false;
+  wire::Parts parts;
+  return parts.parse(*wire::request(h.api), h.version, content.subspan(h.size)) == nullptr &&
+         parts.top(Role::acks).number == 0;
+}
+
+// What is under way to one of these topics and was let through before the hold; empty: nothing.
+Session::Pending Session::pending(const Topics& topics, route::Cluster from) const {
+  const std::string name = who_.client_id.empty() ? remote_ : who_.client_id + " at " + remote_;
+  for (const auto& [node, link] : links_) {
+    if (node.cluster != from) continue;
+    const bool half_sent = upload_ && upload_->link == link && !parked_;
+    if (link->unanswered_read < link->unanswered_wanted)
+      return {name + ": acks=0 requests that the broker has not read yet", half_sent};
+    for (const auto& a : link->awaited) {
+      if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
+      for (const auto& b : a.exchange->roads) {
+        if (b.part == a.part && topics.contains(world_.topic_of_road(b.road->key)))
+          return {name + ": a Produce that is not answered yet", half_sent};
+      }
+    }
+  }
+  return {};
+}
+
+// acks=0 has no answers: a request behind it that has one shows that the broker has read it.
+// `begin`: of a hold; what is sent later is not waited for.
+void Session::ask_behind_acks_0(route::Cluster cluster, bool begin) {
+  constexpr wire::ApiKey api_versions = 18;
+  for (const auto& [node, link] : links_) {
+    if (node.cluster != cluster) continue;
+    if (begin) link->unanswered_wanted = link->unanswered_sent;
+    const auto wanted = link->unanswered_wanted;
+    const bool asked = std::ranges::any_of(
+        link->awaited, [&](const Awaited& a) { return a.behind >= wanted && a.behind > 0; });
+    if (link->unanswered_read >= wanted || asked) continue;
+    if (upload_ && upload_->link == link && !parked_) continue;  // in the middle of a frame
+    std::vector<std::byte> frame;
+    wire::begin_request(*wire::request(api_versions), 0, 0, "shunt", frame);
+    wire::seal(frame);
+    link->awaited.push_back({nullptr, 0, wanted});
+    link->send(frame);
+    link->arm();
+  }
+}
+
+}  // namespace shunt::net

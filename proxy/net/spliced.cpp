@@ -1,0 +1,380 @@
+// A session's requests that name topics in a migration, Produce aside: what splice carries out by
+// asking brokers itself (tasks), and what goes on with its numbers changed.
+#include <algorithm>
+
+#include "proxy/net/session.h"
+#include "proxy/observe/log.h"
+#include "proxy/observe/text.h"
+#include "proxy/splice/commits.h"
+#include "proxy/splice/delete_records.h"
+#include "proxy/splice/fetch.h"
+#include "proxy/splice/metadata.h"
+#include "proxy/splice/offsets.h"
+#include "proxy/wire/framer.h"
+
+namespace shunt::net {
+
+using observe::CloseCause;
+using wire::Array;
+using wire::Role;
+using wire::Struct;
+using wire::Value;
+
+namespace {
+
+constexpr wire::ApiKey fetch = 1, list_offsets = 2, metadata = 3, offset_commit = 8,
+                       offset_fetch = 9, delete_records = 21, epochs = 23, txn_offset_commit = 28,
+                       delete_groups = 42, offset_delete = 47, describe_topic_partitions = 75;
+
+// A poll that is parked at a broker must not keep what comes behind it waiting for long.
+constexpr std::int64_t parked_poll_ms_max = 500;
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch())
+      .count();
+}
+
+// The answer to a Fetch of which nothing has come: every partition, empty. No session: what the
+// client believes to have asked for is said anew (rules B6).
+Value empty_fetch(splice::State& state, const Value& request) {
+  Array topics;
+  for (const auto& t : request["Topics"].array()) {
+    Array partitions;
+    for (const auto& p : t["Partitions"].array()) {
+      const auto* log = state.partition(t["Topic"].text(), t["TopicId"].uuid(),
+                                        static_cast<std::int32_t>(p["Partition"].number()));
+      const auto asked = p["FetchOffset"].number();
+      const auto end = log != nullptr ? std::max(log->high_watermark.at, asked) : asked;
+      const auto stable = log != nullptr ? std::max(log->last_stable.at, asked) : asked;
+      partitions.push_back(
+          Struct{{"PartitionIndex", p["Partition"]},
+                 {"HighWatermark", end},
+                 {"LastStableOffset", stable},
+                 {"LogStartOffset", log != nullptr ? log->log_start.at : std::int64_t{-1}},
+                 {"PreferredReadReplica", -1},
+                 {"Records", wire::Bytes{}}});
+    }
+    topics.push_back(Struct{
+        {"Topic", t["Topic"]}, {"TopicId", t["TopicId"]}, {"Partitions", std::move(partitions)}});
+  }
+  return Struct{{"SessionId", 0}, {"Responses", std::move(topics)}};
+}
+
+}  // namespace
+
+// True: it has been taken care of. False: it goes on as every other request, perhaps with its
+// answer to be changed (next_).
+bool Session::splice_request(const wire::RequestHeader& h, const wire::Message& m,
+                             std::span<std::byte> frame) {
+  switch (h.api) {
+    case fetch:
+      return fetch_spliced(h, m, frame);
+    case list_offsets:
+    case epochs:
+    case delete_records:
+      return task_for(h, m, frame);
+    case metadata:
+    case describe_topic_partitions:
+      next_.change = [this, api = h.api, version = h.version](const Value& answer) {
+        return splice::show_topics(world_.splice, world_.view(), api, version, answer);
+      };
+      return false;
+    case offset_commit:
+    case txn_offset_commit:
+    case offset_fetch:
+    case delete_groups:
+    case offset_delete:
+      return committed(h, m, frame);
+    default:
+      return false;
+  }
+}
+
+std::optional<Value> Session::decoded(const wire::RequestHeader& h, const wire::Message& m,
+                                      wire::Bytes frame) {
+  const char* problem = nullptr;
+  auto value =
+      wire::decode(m, h.version, frame.subspan(wire::frame_prefix_bytes + h.size), problem);
+  if (problem == nullptr) return value;
+  close(CloseCause::bad_request, problem);
+  return std::nullopt;
+}
+
+bool Session::names_spliced() const {
+  for (const auto& leaf : world_.parts.leaves()) {
+    const auto* t = world_.splice.topic_of(leaf.topic, leaf.topic_id);
+    if (t != nullptr && (t->spliced() || t->held)) return true;
+  }
+  return false;
+}
+
+bool Session::task_for(const wire::RequestHeader& h, const wire::Message& m,
+                       std::span<std::byte> frame) {
+  if (!names_spliced()) return false;
+  const auto request = decoded(h, m, frame);
+  if (!request) return true;
+  std::unique_ptr<splice::Task> task;
+  if (h.api == list_offsets)
+    task = splice::list_offsets(world_.splice, world_.view(), h.version, *request);
+  else if (h.api == epochs)
+    task = splice::leader_epochs(world_.splice, world_.view(), h.version, *request);
+  else
+    task = splice::delete_records(world_.splice, world_.view(), h.version, *request);
+  begin_task(h, m, std::move(task));
+  return true;
+}
+
+void Session::begin_task(const wire::RequestHeader& h, const wire::Message& m,
+                         std::unique_ptr<splice::Task> task) {
+  Exchange& e = expect(h, m);
+  e.task = std::move(task);
+  e.whole = true;
+  next_round(e);
+}
+
+// Asks what the task wants to know, or answers.
+void Session::next_round(Exchange& e) {
+  const auto asks = e.task->round(now_ms());
+  if (asks.empty()) return finish_task(e);
+  e.parts_left = asks.size();
+  e.asks.clear();
+  for (const auto& ask : asks) e.asks.push_back({ask.api >= 0 ? ask.api : e.request->api,
+                                                  ask.api >= 0 ? ask.version : e.version});
+  for (std::size_t i = 0; i < asks.size(); ++i) {
+    const auto& message = *wire::request(e.asks[i].api);
+    std::vector<std::byte> frame;
+    wire::begin_request(message, e.asks[i].version, e.correlation, who_.client_id, frame);
+    if (const char* why = wire::encode(message, e.asks[i].version, asks[i].body, frame)) {
+      return close(CloseCause::internal, std::string(message.name) + ": " + why);
+    }
+    wire::seal(frame);
+    Link& link = link_to(asks[i].to);
+    world_.metrics.moved(observe::Direction::to_cluster, asks[i].to.cluster, frame.size());
+    link.awaited.push_back({&e, i});
+    link.send(frame);
+  }
+}
+
+void Session::finish_task(Exchange& e) {
+  const auto body = e.task->answer();
+  if (auto* fetched = dynamic_cast<splice::FetchTask*>(e.task.get())) {
+    for (const auto& jump : fetched->jumps()) {
+      observe::Event event;
+      event.event = "retention-gap";
+      if (const auto* t = world_.splice.topic(jump.topic)) event.migration = t->migration;
+      event.keys = {{"topic", jump.topic},
+                    {"partition", std::int64_t{jump.partition}},
+                    {"from", jump.from.at},
+                    {"to", jump.to.at},
+                    {"records", jump.to.at - jump.from.at}};
+      world_.events.add(std::move(event));
+    }
+    for (const auto c : {route::Cluster::old_cluster, route::Cluster::new_cluster}) {
+      auto* access = world_.access[static_cast<std::size_t>(c)];
+      if (access != nullptr && fetched->stale(c)) access->refresh_soon();
+    }
+  }
+  put_answer(e, body);
+  advance();
+}
+
+// The whole answer, made by us.
+void Session::put_answer(Exchange& e, const Value& body) {
+  e.frame.clear();
+  wire::begin_answer(*e.answer, e.version, e.correlation, e.frame);
+  if (const char* why = wire::encode(*e.answer, e.version, body, e.frame)) {
+    return close(CloseCause::internal, std::string(e.answer->name) + ": " + why);
+  }
+  wire::seal(e.frame);
+  e.ready = true;
+}
+
+// A broker's answer to what a task asked; null: nobody answered.
+void Session::take_for_task(Exchange& e, std::size_t i, const Value& body) {
+  e.task->take(i, body);
+  if (--e.parts_left == 0) next_round(e);
+}
+
+// A Fetch whose partitions all lie in the open tails of one broker streams, renumbered; another is
+// a task. None has a session: its partitions may move at any time.
+bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m,
+                            std::span<std::byte> frame) {
+  const auto& parts = world_.parts;
+  const auto& session = parts.top(Role::session_id);
+  const auto epoch = parts.top(Role::session_epoch).number;
+  bool ours = false;
+  for (const auto& leaf : parts.leaves()) {
+    ours |= world_.splice.topic_of(leaf.topic, leaf.topic_id) != nullptr;
+  }
+  const bool incremental = session.present && session.number != 0 && epoch > 0;
+  if (incremental && (ours || fetch_session_era_ != world_.splice.migrations().size())) {
+    answer_with(h, h.version, Struct{{"SessionId", 0}});  // it says anew what it wants
+    return true;
+  }
+  if (!ours) {
+    fetch_session_era_ = world_.splice.migrations().size();
+    return false;
+  }
+  const auto request = decoded(h, m, frame);
+  if (!request) return true;
+  std::optional<route::NodeKey> node;
+  Array topics;
+  bool streams = true;
+  for (const auto& t : request->operator[]("Topics").array()) {
+    Array partitions;
+    for (const auto& p : t["Partitions"].array()) {
+      const auto index = static_cast<std::int32_t>(p["Partition"].number());
+      const auto leader = route::leader_of(world_.view(), t["Topic"].text(), t["TopicId"].uuid(),
+                                           index, origin(h.api));
+      streams &= leader && (!node || *node == *leader);
+      node = leader;
+      const auto* log = world_.splice.partition(t["Topic"].text(), t["TopicId"].uuid(), index);
+      auto fields = p.fields();
+      if (log != nullptr) {
+        const splice::VirtualOffset at{p["FetchOffset"].number()};
+        const auto& tail = log->log.tail();
+        streams &= !log->candidate_end && at >= tail.start;
+        if (log->log.spliced()) {
+          fields.set("FetchOffset", tail.native(at).at);
+          fields.set("CurrentLeaderEpoch", -1);
+          fields.set("LastFetchedEpoch", -1);
+          fields.set("LogStartOffset", std::int64_t{-1});
+        }
+      }
+      partitions.push_back(std::move(fields));
+    }
+    topics.push_back(Struct{
+        {"Topic", t["Topic"]}, {"TopicId", t["TopicId"]}, {"Partitions", std::move(partitions)}});
+  }
+  if (!streams || !node) {
+    begin_task(h, m, splice::fetch(world_.splice, world_.view(), origin(h.api), *request));
+    return true;
+  }
+  auto body = request->fields();
+  body.set("SessionId", 0);
+  body.set("SessionEpoch", -1);
+  body.set("ForgottenTopicsData", Array{});
+  body.set("RackId", "");  // a follower would not know what is shown (KIP-392)
+  body.set("MaxWaitMs", std::min((*request)["MaxWaitMs"].number(), parked_poll_ms_max));
+  body.set("Topics", std::move(topics));
+  std::vector<std::byte> out(frame.begin(),
+                             frame.begin() + wire::frame_prefix_bytes + h.size);
+  if (const char* why = wire::encode(m, h.version, body, out)) {
+    close(CloseCause::internal, std::string(m.name) + ": " + why);
+    return true;
+  }
+  wire::seal(out);
+  next_.spliced = true;
+  next_.asked.assign(frame.begin(), frame.end());
+  world_.decision.act = route::Act::forward;
+  world_.decision.nodes.assign(1, *node);
+  forward(h, m, out);
+  return true;
+}
+
+// Their clusters have changed: a poll that waits at a broker would wait at the wrong one.
+void Session::route_changed(const Topics& topics) {
+  for (auto& e : queue_) {
+    if (e->ready || e->asked.empty()) continue;
+    const wire::Bytes content = wire::Bytes(e->asked).subspan(wire::frame_prefix_bytes);
+    wire::RequestHeader h;
+    const char* problem = nullptr;
+    if (wire::parse(content, content.size(), h) != wire::Parse::ok) continue;
+    const auto request = wire::decode(*e->request, h.version, content.subspan(h.size), problem);
+    bool concerned = false;
+    for (const auto& t : request["Topics"].array()) {
+      const auto* log = world_.splice.topic_of(t["Topic"].text(), t["TopicId"].uuid());
+      concerned |= log != nullptr && topics.contains(log->name);
+    }
+    if (!concerned || being_received(*e)) continue;
+    for (auto& [node, link] : links_) {
+      for (auto& a : link->awaited) {
+        if (a.exchange != e.get()) continue;
+        a.exchange = nullptr;
+        if (link->paused && &a == &link->awaited.front()) link->paused = false;
+      }
+    }
+    put_answer(*e, empty_fetch(world_.splice, request));
+  }
+  advance();
+  resume_soon();
+}
+
+// Its answer has begun to come: too late to say something else.
+bool Session::being_received(const Exchange& e) const {
+  for (const auto& [node, link] : links_) {
+    const bool now = link->inbound == Inbound::stream || link->inbound == Inbound::collect;
+    if (now && !link->awaited.empty() && link->awaited.front().exchange == &e) return true;
+  }
+  return false;
+}
+
+// Requests with committed offsets go to the group's home in its numbers, and are journaled in ours.
+bool Session::committed(const wire::RequestHeader& h, const wire::Message& m,
+                        std::span<std::byte> frame) {
+  const auto request = decoded(h, m, frame);
+  if (!request) return true;
+  if (h.api == offset_fetch) {
+    next_.change = [this, asked = *request](const Value& answer) {
+      auto fetched = splice::fetched(world_.splice, asked, answer);
+      for (const auto& d : fetched.drift) {
+        observe::Event event;
+        event.event = "commit-drift";
+        if (const auto* t = world_.splice.topic(d.topic)) event.migration = t->migration;
+        event.keys = {{"group", d.group},
+                      {"topic", d.topic},
+                      {"partition", std::int64_t{d.partition}},
+                      {"home", d.home},
+                      {"expected", d.expected},
+                      {"shown", d.shown.at}};
+        world_.events.add(std::move(event));
+      }
+      return std::move(fetched.answer);
+    };
+    return false;
+  }
+  if (h.api == delete_groups || h.api == offset_delete) {
+    next_.change = [this, api = h.api, asked = *request](const Value& answer) {
+      for (const auto& r : splice::forgotten(world_.splice, api, asked, answer))
+        world_.record(r, false);
+      return answer;
+    };
+    return false;
+  }
+  auto commit =
+      std::make_shared<splice::CommitRequest>(splice::commit_request(world_.splice, h.api, *request));
+  if (commit->positions.empty()) return false;
+  next_.change = [this, commit](const Value& answer) {
+    const auto now = observe::unix_ms_now();
+    // Of a transaction only the home knows when they count: what it has then is taken as it is.
+    if (commit->api != offset_commit) return answer;
+    for (const auto& r : splice::accepted(*commit, answer, now)) {
+      world_.record(r, false);
+      if (const auto* c = std::get_if<splice::CommitAccepted>(&r)) world_.commits->accepted(*c);
+    }
+    return answer;
+  };
+  std::vector<std::byte> out(frame.begin(),
+                             frame.begin() + wire::frame_prefix_bytes + h.size);
+  if (const char* why = wire::encode(m, h.version, commit->native, out)) {
+    close(CloseCause::internal, std::string(m.name) + ": " + why);
+    return true;
+  }
+  wire::seal(out);
+  // Taken apart again: positions in the body have moved.
+  const auto body = wire::Bytes(out).subspan(wire::frame_prefix_bytes + h.size);
+  if (const char* why = world_.parts.parse(m, h.version, body)) {
+    close(CloseCause::internal, why);
+    return true;
+  }
+  route::dispatch(m, world_.parts, world_.view(), origin(h.api), world_.decision);
+  if (world_.decision.act == route::Act::resolve) {
+    next_ = {};
+    world_.parts.parse(m, h.version, wire::Bytes(frame).subspan(wire::frame_prefix_bytes + h.size));
+    return false;  // the coordinator first: it comes back here
+  }
+  carry_out(h, m, out);
+  return true;
+}
+
+}  // namespace shunt::net

@@ -1,0 +1,1 @@
+"""The history checker (README.md); it shares no code with the proxy."""

@@ -1,0 +1,1 @@
+"""A clean history, and one smallest mutation of it per anomaly."""
