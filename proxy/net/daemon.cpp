@@ -147,6 +147,7 @@ class TheDaemon : public Daemon {
       old_->tick(now);
       if (new_) new_->tick(now);
       copier_.tick(now);
+      mover_.tick();
       if (ready_ && !world_.draining) {
         for (auto& p : ports_) p.listener->retry();
       }

@@ -61,6 +61,7 @@ struct Exchange {
   std::function<wire::Value(const wire::Value&)> change;
   bool spliced = false;          // offsets in its answers are translated
   bool whole = false;            // its answer must not be streamed
+  bool settles = false;          // a Produce whose answer decides about others
   std::vector<std::byte> asked;  // Fetch: the request's frame, to answer it without a broker
 };
 

@@ -58,6 +58,10 @@ void Mover::know(Poller* old_poller, Poller* new_poller) {
   for (const auto& r : aborts) world_.record(r, true);
 }
 
+void Mover::tick() {
+  if (!running_) watch_->tick();
+}
+
 std::string Mover::step() const { return running_ ? running_->cut().step_name() : ""; }
 
 const splice::Migration* Mover::find(const std::string& id, Refused& why) const {
@@ -204,10 +208,17 @@ void Mover::undo(const UndoRequest& request, Done<ProduceMoved> done) {
   Refused why;
   const auto* m = find(request.migration, why);
   if (m == nullptr || !may_begin(*m, why)) return done(&why, {});
-  if (request.without_new) return done(&not_yet, {});
   const auto* move = m->newest();
   ProduceMoved nothing;
   if (move == nullptr) return done(nullptr, nothing);
+  if (request.without_new) {
+    if (move->to != Cluster::new_cluster) {
+      why = refuse(409, "not_on_new", "the newest move went to old: there is nothing to leave",
+                   "shuntctl undo");
+      return done(&why, {});
+    }
+    return leave_new(*m, *move, std::move(done));
+  }
   const auto back = move->to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster;
   cut(*m, move->topics, back, move->id, request.accept_stragglers, std::move(done));
 }
@@ -241,6 +252,24 @@ void Mover::cut(const splice::Migration& m, std::vector<std::string> topics, Clu
       running_ = nullptr;
       done(nullptr, moved);
     });
+  });
+}
+
+// New is the thing that failed (rules B1): production goes back to old without asking it anything.
+void Mover::leave_new(const splice::Migration& m, const splice::Move& move,
+                      Done<ProduceMoved> done) {
+  splice::CutPlan plan;
+  plan.migration = m.id;
+  plan.move = world_.splice.next_move_id(m);
+  plan.undoes = move.id;
+  plan.topics = move.topics;
+  plan.to = Cluster::old_cluster;
+  plan.hold_limit_ms = world_.settings.move.hold_limit.count();
+  running_ = std::make_shared<CutRun>(world_, plan, Cluster::new_cluster);
+  running_->leave([this, done](const ProduceMoved& moved) {
+    boost::asio::post(world_.io, [run = std::move(running_)] {});
+    running_ = nullptr;
+    done(nullptr, moved);
   });
 }
 

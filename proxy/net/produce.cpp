@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "proxy/net/session.h"
+#include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
 #include "proxy/wire/batch.h"
 #include "proxy/wire/framer.h"
@@ -18,7 +19,8 @@ using wire::Role;
 namespace {
 
 constexpr wire::ApiKey produce = 0;
-constexpr std::int16_t duplicate_sequence = 46;
+constexpr std::int16_t policy_violation = 44, duplicate_sequence = 46;
+constexpr std::size_t producers_seen_max = 1 << 20;  // then they are seen anew
 
 }  // namespace
 
@@ -44,6 +46,7 @@ void Session::read_batches(const wire::Parts& parts) {
         batch_id(parts.body().subspan(static_cast<std::size_t>(leaf.records_at), n)));
     if (b.producer_id >= 0 && b.producer_id != last_producer_) {
       last_producer_ = b.producer_id;
+      if (world_.producers_seen.size() >= producers_seen_max) world_.producers_seen.clear();
       world_.producers_seen.insert(b.producer_id);
     }
   }
@@ -75,6 +78,16 @@ bool Session::admit_produce(const wire::RequestHeader& h, std::span<std::byte> f
     const auto* log = world_.splice.partition(leaf.topic, leaf.topic_id, leaf.partition);
     if (t == nullptr || log == nullptr) continue;
     j = judge(*t, *log, batch);
+    if (j.verdict == Judged::Verdict::pass && log->log.tail().cut > 0 &&
+        parts.top(Role::transactional_id).number > 0) {
+      j.verdict = Judged::Verdict::refuse;  // its transaction's coordinator is elsewhere
+      j.error = policy_violation;
+      observe::log::limited(observe::log::Level::warn, "producer.transactional",
+                            {{"topic", t->name},
+                             {"transactional_id", parts.top(Role::transactional_id).text},
+                             {"client", remote_},
+                             {"next", "shuntctl undo; transactions cannot be moved yet"}});
+    }
     if (j.verdict == Judged::Verdict::hold || j.verdict == Judged::Verdict::draw) {
       park(frame);
       return false;
@@ -209,11 +222,10 @@ void Session::watch(Exchange& e, std::size_t part, std::string_view topic,
   b.first = first;
   if (first) {
     b.log->firsts[batch.producer_id] = splice::PartitionLog::First::on_its_way;
-    e.whole = true;  // what it says is read
   }
   if (b.log != nullptr) {
-    e.spliced = true;
-    if (!b.log->unclear.empty()) e.whole = true;
+    e.spliced = e.whole = true;
+    e.settles |= first || !b.log->unclear.empty();
   }
   e.roads.push_back(b);
 }

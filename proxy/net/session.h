@@ -15,6 +15,7 @@
 #include "proxy/net/naming.h"
 #include "proxy/route/produce_stream.h"
 #include "proxy/splice/producers.h"
+#include "proxy/splice/tails.h"
 #include "proxy/wire/header.h"
 
 namespace shunt::net {
@@ -142,6 +143,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
                                           std::uint32_t content);
   void skipped(Link& link);
   void whole_answer(Link& link, std::span<std::byte> frame);
+  void show_accepted(const Exchange& e, std::size_t part, const splice::Tails& tails);
   bool change_answer(Exchange& e, wire::Bytes body);
   void learn(Exchange& e, std::size_t part, route::NodeKey from, wire::Bytes body,
              const route::Noticed& noticed);
