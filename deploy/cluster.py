@@ -97,10 +97,12 @@ class Program:
     def __init__(self, name, command, log):
         self.name, self.command, self.log, self.process = name, command, log, None
 
-    def start(self):
+    def start(self, **environment):
+        """With these variables beside those of this process."""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self.command,
+                env=os.environ | environment,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

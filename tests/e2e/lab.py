@@ -21,9 +21,20 @@ class Pair:
         self.clients = []
         self.everything = False  # also what only --all does
 
-    def client(self, kind, side, name, **options):
-        """Starts a client program; `name` is unique within the pair."""
-        bootstrap = self.shunt.bootstrap if side == "proxied" else self.old.bootstrap
+    def own_shunt(self, name, number, **options):
+        """A daemon for one scenario, not started yet, on ports of its own."""
+        return Shunt(
+            self.folder / name,
+            options.pop("old", self.old.bootstrap),
+            self.new.bootstrap,
+            self.shunt.port + number,
+            self.shunt.http + number,
+            **options,
+        )
+
+    def client(self, kind, side, name, shunt=None, **options):
+        """Starts a client program, at the pair's Shunt or another; `name` is unique within the pair."""
+        bootstrap = (shunt or self.shunt).bootstrap if side == "proxied" else self.old.bootstrap
         self.clients.append(
             Client(
                 self.folder / "clients", kind, side, f"{name}-{kind}-{side}", bootstrap, **options

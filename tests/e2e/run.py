@@ -8,12 +8,15 @@ from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE / "scenarios"), str(HERE.parent.parent / "deploy")]
+REPO = HERE.parent.parent
+sys.path[:0] = [str(p) for p in (HERE, HERE / "scenarios", REPO / "deploy", REPO / "tests")]
 
 import addresses  # noqa: E402
 import admin  # noqa: E402
 import control  # noqa: E402
 import counter  # noqa: E402
+import cut  # noqa: E402
+import key_offset  # noqa: E402
 import lifecycle  # noqa: E402
 import protocol  # noqa: E402
 import roundtrip  # noqa: E402
@@ -27,13 +30,15 @@ ROWS = [
     [("roundtrip", roundtrip)],
     [("admin", admin), ("control", control)],
     [("storm", storm)],
+    [("cut", cut)],
+    [("key-offset", key_offset)],
     [("lifecycle", lifecycle)],
     [("protocol", protocol)],
 ]
 # Two at once are more than two processors carry without time-outs of the clients' own.
-ONE_AT_A_TIME = {"storm"}
+ONE_AT_A_TIME = {"storm", "cut", "key-offset"}
 # Long, and nearly the same for both pairs: both only with --all. 3.9.2 offers the most versions.
-ONE_PAIR = {"protocol": "3.9.2"}
+ONE_PAIR = {"protocol": "3.9.2", "cut": "2.8.2", "key-offset": "3.9.2"}
 
 
 def leaks(report):
