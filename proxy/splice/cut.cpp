@@ -64,6 +64,7 @@ Cut::Want Cut::drained(std::int64_t) {
   if (step_ != Step::drain) return Want::none;
   tell_("S3");
   step_ = Step::ends;
+  waiting_for_ = "the ends of both clusters' logs";
   return Want::ends;
 }
 
