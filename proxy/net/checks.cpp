@@ -47,7 +47,14 @@ void check_shape(Run& run) {
   for (const auto& name : run.request.topics) {
     const auto* there = run.world.old_topology.topic(name);
     const auto* fresh = run.world.new_topology.topic(name);
-    if (there == nullptr) {
+    const auto* log = run.world.splice.topic(name);
+    const auto other = [](const route::Topic* now, const wire::Uuid& then) {
+      return now != nullptr && then != wire::Uuid{} && now->id != then;
+    };
+    if (log != nullptr && (other(there, log->old_id) || other(fresh, log->new_id))) {
+      run.add("topic.recreated", name, "its topic id has changed: it was deleted and made anew",
+              "its offsets mean something else now: this migration cannot go on with it");
+    } else if (there == nullptr) {
       run.add("topic.missing", name, "old does not have it any more", "leave it out of --topics");
     } else if (fresh == nullptr) {
       run.add("topic.missing", name, "new does not have it",
