@@ -116,7 +116,7 @@ void check_cleanup(const Running& run) {
       });
 }
 
-void judge_producer(Run& run, const std::string& where, std::uint32_t cut, const Value& p) {
+void judge_producer(Run& run, const std::string& where, const Value& p) {
   const auto id = p["ProducerId"].number();
   const auto open = p["CurrentTxnStartOffset"].number();
   if (p["CoordinatorEpoch"].number() >= 0 || open >= 0) {
@@ -131,8 +131,8 @@ void judge_producer(Run& run, const std::string& where, std::uint32_t cut, const
             "transactional producers cannot be moved yet: stop them first");
     return;
   }
-  const auto client = run.world.splice.producer_of(id, cut);
-  const bool ours = client && run.world.producers_seen.contains(*client);
+  // On a cluster that was come back to, the ids of all segments there are still known to it.
+  const bool ours = run.world.splice.drawn(id) || run.world.producers_seen.contains(id);
   if (ours || run.request.accept_stragglers) return;
   run.add("producer.foreign", where,
           "producer id " + number(id) + " (epoch " + number(p["ProducerEpoch"].number()) +
@@ -172,12 +172,10 @@ void check_producers(const Running& run) {
                      const std::string name(t["Name"].text());
                      for (const auto& p : t["Partitions"].array()) {
                        const auto index = static_cast<std::int32_t>(p["PartitionIndex"].number());
-                       const auto* log = run->world.splice.partition(name, {}, index);
                        for (const auto& producer : p["ActiveProducers"].array()) {
                          const bool idle = newest - producer["LastTimestamp"].number() > recent_ms;
                          if (idle && producer["CurrentTxnStartOffset"].number() < 0) continue;
-                         judge_producer(*run, name + "-" + number(index),
-                                        log != nullptr ? log->log.tail().cut : 0, producer);
+                         judge_producer(*run, name + "-" + number(index), producer);
                        }
                      }
                    }
