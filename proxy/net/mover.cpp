@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "proxy/net/checks.h"
+#include "proxy/net/verify.h"
 #include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
 
@@ -306,7 +307,9 @@ void Mover::pause(const std::string& migration, bool paused, Done<std::string> d
   done(nullptr, m->id);
 }
 
-void Mover::verify(Done<Proof> done) { done(&not_yet, {}); }
+void Mover::verify(Done<Proof> done) {
+  std::make_shared<Verify>(world_)->start([done](const Proof& proof) { done(nullptr, proof); });
+}
 void Mover::lag(const std::string&, Done<std::vector<GroupLag>> done) { done(&not_yet, {}); }
 
 }  // namespace shunt::net
