@@ -29,7 +29,7 @@ class Consumer : public Client {
     std::int64_t high_watermark = 0, latest = 0;
     std::int32_t epoch = -1;      // of the last batch read
     std::int32_t validated = -1;  // leader epoch that the position was validated in
-    bool fetching = false, asking = false;
+    bool fetching = false, asking = false, listing = false;
     std::int64_t committed = -1;      // acknowledged
     std::vector<std::int64_t> maybe;  // sent since, not answered yet
     std::vector<std::int64_t> lost;   // sent, their connection lost: may count at any time

@@ -240,8 +240,8 @@ void EndReader::tails_from(int leader, std::vector<int> keys, Joint join) {
             auto& into = self->partitions_[static_cast<std::size_t>(index)];
             const auto before = into.read_to;
             const auto code = p["ErrorCode"].number();
-            if (code == 1 && before < p["LogStartOffset"].number())
-              into.read_to = p["LogStartOffset"].number();
+            if (code == 1)
+              self->from_log_start(leader, index, join);
             else if (code != 0)
               self->fail(self->from_, {index}, "Fetch: " + std::to_string(code));
             self->take_records(into, p["Records"].bytes());
@@ -256,6 +256,32 @@ void EndReader::tails_from(int leader, std::vector<int> keys, Joint join) {
         }
         join->end();
       });
+}
+
+// Retention has eaten what the reading began with. Brokers do not say in a Fetch answer where their
+// log starts now: with OFFSET_OUT_OF_RANGE its LogStartOffset is -1 (ReplicaManager.readFromLog).
+void EndReader::from_log_start(int leader, int partition, Joint join) {
+  ++join->left;
+  const std::int64_t earliest = -2;
+  proxy_.call(from_, leader, list_offsets_key, 6,
+              Struct{{"ReplicaId", -1},
+                     {"Topics", one_topic("Name", "Partitions", {partition},
+                                          [&](int p) -> Value {
+                                            return Struct{{"PartitionIndex", p},
+                                                          {"CurrentLeaderEpoch", -1},
+                                                          {"Timestamp", earliest}};
+                                          })}},
+              [self = shared_from_this(), leader, partition, join](const Value& body) {
+                const Value entry = body["Topics"].array()[0]["Partitions"].array()[0];
+                if (body.null() || entry["ErrorCode"].number() != 0) {
+                  self->fail(self->from_, {partition}, "its log start is not known");
+                } else {
+                  self->partitions_[static_cast<std::size_t>(partition)].read_to =
+                      entry["Offset"].number();
+                  self->tails_from(leader, {partition}, join);
+                }
+                join->end();
+              });
 }
 
 void EndReader::take_records(Partition& p, wire::Bytes records) {

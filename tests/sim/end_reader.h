@@ -44,6 +44,7 @@ class EndReader : public std::enable_shared_from_this<EndReader> {
   void producers(int leader, const std::vector<int>& keys, Joint join);
   void tails(Joint join);
   void tails_from(int leader, std::vector<int> keys, Joint join);
+  void from_log_start(int leader, int partition, Joint join);
   void take_records(Partition& p, wire::Bytes records);
 
   Proxy& proxy_;

@@ -31,7 +31,10 @@ void Oracle::read(int partition, std::int64_t offset, const RecordName& r) {
   place(partition, offset, r, "read");
 }
 
-void Oracle::lost_natively(const RecordName& r) { lost_.insert(r); }
+void Oracle::lost_natively(const RecordName& r) {
+  lost_.insert(r);
+  std::erase_if(logs_[r.partition].at, [&](const auto& told) { return told.second == r; });
+}
 
 void Oracle::forget_from(int partition, std::int64_t offset) {
   auto& at = logs_[static_cast<std::size_t>(partition)].at;

@@ -19,7 +19,7 @@ Producer::Producer(Sim& sim, std::uint16_t writer, WriterKind kind)
   acks_ = kind == WriterKind::acks_0                              ? 0
           : kind == WriterKind::idempotent || random_.percent(40) ? -1
                                                                   : 1;
-  every_ = random_.between(10, 90) * ms;
+  every_ = random_.between(20, 120) * ms;
   patience_ = random_.between(150, 1200) * ms;
   partitions_.resize(static_cast<std::size_t>(sim.plan.partitions));
 }
@@ -45,6 +45,12 @@ void Producer::init() {
 
 void Producer::make() {
   if (sim_.calm()) return;
+  const Node node = leader(0).node;
+  if (kind_ == WriterKind::acks_0 && node != last_node_) {
+    // Over another connection nobody keeps the order of what has no answers: another writer.
+    if (last_node_ >= 0) sim_.oracle.writer(writer_ = static_cast<std::uint16_t>(writer_ + 10), kind_);
+    last_node_ = node;
+  }
   const int count = random_.percent(20) ? 2 : 1;
   for (int n = 0; n < count; ++n) {
     const int p = static_cast<int>(random_.below(sim_.plan.partitions));

@@ -37,6 +37,7 @@ class Producer : public Client {
   bool may_send(const Partition& p, std::size_t i, Node node) const;
 
   std::uint16_t writer_;
+  Node last_node_ = -1;  // acks=0
   WriterKind kind_;
   std::int64_t producer_id_ = -1;
   wire::Version version_;
