@@ -144,6 +144,9 @@ void Consumer::take(int p, std::int64_t asked_at, const Value& entry) {
     violated(where + "error " + std::to_string(error) + " at " + std::to_string(asked_at));
   }
   const auto mark = entry["HighWatermark"].number();
+  // After a SIGKILL the tail's is not known until the tail is asked.
+  if (part.heard_in != sim_.lives) part.high_watermark = 0;
+  part.heard_in = sim_.lives;
   if (mark < part.high_watermark) {
     violated(where + "the high watermark falls from " + std::to_string(part.high_watermark) +
              " to " + std::to_string(mark));

@@ -33,7 +33,8 @@ class Oracle {
   // Virtual offsets from here on stand for something else now: an unclean election before any cut.
   void forget_from(int partition, std::int64_t offset);
 
-  // The whole log, read from its start at the end of the run.
+  // The whole log, read from its start at the end of the run. With faults a record sent with acks=0
+  // may be lost, or stand late: a connection that has ended may hold it for a while.
   void check_log(int partition, const std::vector<std::pair<std::int64_t, RecordName>>& log,
                  bool acks_0_may_be_lost) const;
   std::int64_t shown_to(int partition) const;  // behind the last offset that anybody saw

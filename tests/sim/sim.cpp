@@ -109,6 +109,7 @@ void Sim::kill() {
 void Sim::revive() {
   if (proxy) return;
   trace("the proxy starts");
+  ++lives;
   proxy = std::make_shared<Proxy>(*this);
   if (const char* why = proxy->restore(journal)) violated(std::string("the journal: ") + why);
   if (random.percent(30) && options.bug != Bug::journal_after_flip) {
