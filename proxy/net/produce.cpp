@@ -363,7 +363,7 @@ bool Session::is_acks_0(std::span<std::byte> frame) {
 Session::Pending Session::pending(const Topics& topics, route::Cluster from) const {
   const std::string name = who_.client_id.empty() ? remote_ : who_.client_id + " at " + remote_;
   for (const auto& [node, link] : links_) {
-    if (node.cluster != from) continue;
+    if (node.cluster != from || link->closed()) continue;
     const bool half_sent = upload_ && upload_->link == link && !parked_;
     if (link->unanswered_read < link->unanswered_wanted)
       return {name + ": acks=0 requests that the broker has not read yet", half_sent};
@@ -371,7 +371,9 @@ Session::Pending Session::pending(const Topics& topics, route::Cluster from) con
       if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
       for (const auto& b : a.exchange->roads) {
         if (b.part == a.part && topics.contains(world_.topic_of_road(b.road->key)))
-          return {name + ": a Produce that is not answered yet", half_sent};
+          return {name + ": a Produce to " + world_.place_of_road(b.road->key) +
+                      " that is not answered yet",
+                  half_sent};
       }
     }
   }
@@ -383,7 +385,7 @@ Session::Pending Session::pending(const Topics& topics, route::Cluster from) con
 void Session::ask_behind_acks_0(route::Cluster cluster, bool begin) {
   constexpr wire::ApiKey api_versions = 18;
   for (const auto& [node, link] : links_) {
-    if (node.cluster != cluster) continue;
+    if (node.cluster != cluster || link->closed()) continue;
     if (begin) link->unanswered_wanted = link->unanswered_sent;
     const auto wanted = link->unanswered_wanted;
     const bool asked = std::ranges::any_of(

@@ -136,6 +136,9 @@ struct World {
   void unclear(const std::string& road, splice::PartitionLog* log, splice::Unclear u);
   void adopt_unclear();  // a migration has begun: those of its topics belong to it
   std::string topic_of_road(const std::string& road) const;
+  std::string place_of_road(const std::string& road) const {  // "orders-3"
+    return topic_of_road(road) + '-' + road.substr(road.rfind('/') + 1);
+  }
   // Where a node is, or null.
   const route::Endpoint* endpoint(route::NodeKey node) const;
 };

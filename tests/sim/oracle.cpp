@@ -64,7 +64,8 @@ void Oracle::check_log(int partition, const std::vector<std::pair<std::int64_t, 
     if (again) continue;
     auto& before = last.emplace(r.writer, -1).first->second;
     const bool ordered = kind != WriterKind::acks_0 || !acks_0_may_be_lost;
-    if (r.index < before && ordered) violated(text(r) + " stands behind #" + std::to_string(before) + in);
+    if (r.index < before && ordered)
+      violated(text(r) + " stands behind #" + std::to_string(before) + in);
     before = r.index;
   }
   for (const auto& [offset, r] : logs_[static_cast<std::size_t>(partition)].at) {

@@ -48,7 +48,8 @@ void Producer::make() {
   const Node node = leader(0).node;
   if (kind_ == WriterKind::acks_0 && node != last_node_) {
     // Over another connection nobody keeps the order of what has no answers: another writer.
-    if (last_node_ >= 0) sim_.oracle.writer(writer_ = static_cast<std::uint16_t>(writer_ + 10), kind_);
+    if (last_node_ >= 0)
+      sim_.oracle.writer(writer_ = static_cast<std::uint16_t>(writer_ + 10), kind_);
     last_node_ = node;
   }
   const int count = random_.percent(20) ? 2 : 1;
