@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "proxy/net/checks.h"
+#include "proxy/net/verify.h"
 #include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
 
@@ -12,6 +14,8 @@ namespace shunt::net {
 using route::Cluster;
 
 namespace {
+
+constexpr auto look_again_after = std::chrono::milliseconds(500);
 
 Refused refuse(unsigned status, std::string code, std::string message, std::string next) {
   Refused r;
@@ -100,11 +104,28 @@ bool Mover::may_begin(const splice::Migration& m, Refused& why) const {
 }
 
 void Mover::plan(const StartRequest& request, Done<Plan> done) {
+  plan_with(request, false, std::move(done));
+}
+
+// `looked_again`: the clusters' topics are as they are now, not as they were some seconds ago.
+void Mover::plan_with(const StartRequest& request, bool looked_again, Done<Plan> done) {
   Plan plan;
   if (request.scheme != 1) return done(&not_yet, {});
   std::string problem;
   plan.scheme = request.scheme;
   plan.topics = match_topics(world_.old_topology, request.topics, problem);
+  const bool unknown = !problem.empty() || std::ranges::any_of(plan.topics, [&](const auto& name) {
+    return world_.new_topology.topic(name) == nullptr;
+  });
+  if (unknown && !looked_again) {
+    for (auto* access : world_.access) {
+      if (access != nullptr) access->refresh_soon();
+    }
+    auto timer = std::make_shared<boost::asio::steady_timer>(world_.io, look_again_after);
+    return timer->async_wait([this, timer, request, done](boost::system::error_code) {
+      plan_with(request, true, done);
+    });
+  }
   if (!problem.empty() || plan.topics.empty()) {
     const auto r = refuse(400, "usage", problem.empty() ? "no topics are given" : problem,
                           "name topics of old: --topics orders,pay-*");
@@ -286,7 +307,9 @@ void Mover::pause(const std::string& migration, bool paused, Done<std::string> d
   done(nullptr, m->id);
 }
 
-void Mover::verify(Done<Proof> done) { done(&not_yet, {}); }
+void Mover::verify(Done<Proof> done) {
+  std::make_shared<Verify>(world_)->start([done](const Proof& proof) { done(nullptr, proof); });
+}
 void Mover::lag(const std::string&, Done<std::vector<GroupLag>> done) { done(&not_yet, {}); }
 
 }  // namespace shunt::net

@@ -29,6 +29,7 @@ class Mover : public Operator {
   void lag(const std::string& group, Done<std::vector<GroupLag>> done) override;
 
  private:
+  void plan_with(const StartRequest& request, bool looked_again, Done<Plan> done);
   const splice::Migration* find(const std::string& id, Refused& why) const;
   bool may_begin(const splice::Migration& m, Refused& why) const;
   void cut(const splice::Migration& m, std::vector<std::string> topics, route::Cluster to,

@@ -3,6 +3,7 @@
 // What may be written, and under which producer id, is splice's decision (producers.h); what waits
 // is parked: its client is not read any more, and it is judged again when something has changed.
 #include <algorithm>
+#include <utility>
 
 #include "proxy/net/session.h"
 #include "proxy/observe/log.h"
@@ -63,6 +64,30 @@ Judged Session::judge(splice::TopicLog& topic, const splice::PartitionLog& log,
   return j;
 }
 
+// An earlier batch of the same client without producer id is unanswered on another connection.
+bool Session::on_another_road(const splice::PartitionLog& log) const {
+  const auto it = world_.unnumbered.find({&log, who_.instance});
+  return it != world_.unnumbered.end() && it->second.session != this;
+}
+
+void Session::count_road(Exchange::Bound& b) {
+  const bool shared = who_.instance == world_.shared_instance;  // of many clients
+  if (b.batch.producer_id >= 0 || who_.instance == route::Instance{0} || shared) return;
+  auto& road = world_.unnumbered[{b.log, who_.instance}];
+  road.session = this;
+  ++road.unanswered;
+  b.counted = who_.instance;
+}
+
+void Session::release_road(Exchange::Bound& b) {
+  const auto of = std::exchange(b.counted, route::Instance{0});
+  if (of == route::Instance{0}) return;
+  const auto it = world_.unnumbered.find({b.log, of});
+  if (it == world_.unnumbered.end() || --it->second.unanswered > 0) return;
+  world_.unnumbered.erase(it);
+  world_.wake_parked();
+}
+
 // False: the request waits, or it has been answered. Else it may go on, in the names of the
 // clusters that will get it.
 bool Session::admit_produce(const wire::RequestHeader& h, std::span<std::byte> frame) {
@@ -88,7 +113,9 @@ bool Session::admit_produce(const wire::RequestHeader& h, std::span<std::byte> f
                              {"client", remote_},
                              {"next", "shuntctl undo; transactions cannot be moved yet"}});
     }
-    if (j.verdict == Judged::Verdict::hold || j.verdict == Judged::Verdict::draw) {
+    const bool waits = j.verdict == Judged::Verdict::hold || j.verdict == Judged::Verdict::draw ||
+                       (batch.producer_id < 0 && on_another_road(*log));
+    if (waits) {
       park(frame);
       return false;
     }
@@ -226,6 +253,7 @@ void Session::watch(Exchange& e, std::size_t part, std::string_view topic,
   if (b.log != nullptr) {
     e.spliced = e.whole = true;
     e.settles |= first || !b.log->unclear.empty();
+    count_road(b);
   }
   e.roads.push_back(b);
 }

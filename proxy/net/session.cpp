@@ -114,6 +114,9 @@ void Session::forget() {
     link->close();
     --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
   }
+  for (auto& e : queue_) {
+    for (auto& b : e->roads) release_road(b);
+  }
   if (parked_) --world_.metrics.held_requests;
   world_.settled();
   // The loop may be inside one of our functions: it holds us until it is back.

@@ -109,6 +109,9 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
             route::NodeKey node);
   void watch(Exchange& e, std::size_t part, std::string_view topic, const wire::Uuid& topic_id,
              std::int32_t partition, route::NodeKey node, const splice::BatchId& batch, bool first);
+  bool on_another_road(const splice::PartitionLog& log) const;
+  void count_road(Exchange::Bound& b);
+  void release_road(Exchange::Bound& b);
   void settle(Exchange& e, std::size_t part, const wire::Value& answer);
   void mark_unclear(const Link& link);
   void park(std::span<std::byte> frame);
