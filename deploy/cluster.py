@@ -134,6 +134,10 @@ class Cluster:
         self.bootstrap = ",".join(self.addresses)
         self.programs = {}
 
+    def all_ports(self):
+        """Where its brokers can be reached, also through a relay."""
+        return [*self.ports, *self.relayed_ports, *self.advertise]
+
     def start(self):
         self.folder.mkdir(parents=True, exist_ok=True)
         self.fields = {"controller_port": self.port + 100, "replicas": min(self.size, 3)}

@@ -55,8 +55,8 @@ class Lab:
         self.folder = Path(tempfile.mkdtemp(prefix="shunt-e2e-", dir=base))
         new = Cluster("new", "4.3.1", 23092, self.folder)
         olds = [
-            Cluster("old", "2.8.2", 19092, self.folder),
-            Cluster("old", "3.9.2", 21092, self.folder),
+            Cluster("old", "2.8.2", 19092, self.folder, advertise=[19152, 19153]),
+            Cluster("old", "3.9.2", 21092, self.folder, advertise=[21152, 21153]),
         ]
         self.pairs = [
             Pair(self.folder, old, new, port, http)
@@ -70,7 +70,7 @@ class Lab:
             cluster.start()
         for cluster in self.clusters:
             cluster.wait_ready()
-        counter.install([port for cluster in self.clusters for port in cluster.ports])
+        counter.install([port for cluster in self.clusters for port in cluster.all_ports()])
         for pair in self.pairs:
             pair.shunt.start()
 

@@ -7,6 +7,7 @@ import confluent_kafka as ck
 from checker.check import check
 from checker.dump import commits, dump
 from operate import create_topics
+from wait import wait_for
 
 FOREIGN = 20  # records of somebody else that new holds beforehand, so that ends differ
 
@@ -53,8 +54,17 @@ class Migration:
     def __init__(self, shunt, topics, *flags, scheme=1):
         self.shunt, self.topics, self.moves = shunt, topics, []
         words = "--scheme", str(scheme), "--topics", ",".join(topics), *flags
-        self.plan = self.ask("plan", *words)
+        # Topics made a moment ago are known to the daemon at its next look, every 5 s.
+        self.plan = wait_for("the daemon to know the topics", lambda: self._plan(words), 10)
         self.id = self.ask("start", *words)["migration"]["id"]
+
+    def _plan(self, words):
+        try:
+            return self.ask("plan", *words)
+        except NotDone as refused:
+            if {b["id"] for b in refused.answer.get("blockers", [])} != {"topic.missing"}:
+                raise
+        return None
 
     def ask(self, *words):
         code, answer = self.shunt.ctl(*words)
