@@ -17,7 +17,7 @@ namespace shunt::splice {
 //  - Numbers of a cluster that has no segment of the partition are refused.
 class Tails : public route::Offsets {
  public:
-  Tails(State& state, Cluster from) : state_(state), from_(from) {}
+  Tails(State& state, Cluster from) : state_(state), from_(from), next_cut_(state.next_cut()) {}
   const route::Shift* at(std::string_view topic, const wire::Uuid& shown_id,
                          std::int32_t partition) override;
   std::optional<std::int64_t> shown(wire::Role role, std::int64_t native) override;
@@ -25,8 +25,9 @@ class Tails : public route::Offsets {
  private:
   State& state_;
   Cluster from_;
+  const std::uint32_t next_cut_;  // an answer may still stream when its cluster begins a segment
   PartitionLog* log_ = nullptr;
-  std::size_t segment_ = 0;  // from_'s last one
+  std::size_t segment_ = 0;  // from_'s last one when the answer began
   route::Shift shift_;
 };
 

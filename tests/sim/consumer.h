@@ -27,7 +27,7 @@ class Consumer : public Client {
   struct Partition {
     std::int64_t position = -1;  // -1: to be asked
     std::int64_t high_watermark = 0, latest = 0;
-    int heard_in = 0;                 // the life of the proxy that told the high watermark
+    int heard_in = 0;             // the life of the proxy that told the high watermark
     std::int32_t epoch = -1;      // of the last batch read
     std::int32_t validated = -1;  // leader epoch that the position was validated in
     bool fetching = false, asking = false, listing = false;

@@ -112,15 +112,18 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
   const auto cluster = link.node.cluster;
   const bool streams = e.parts.empty() && !e.whole &&
                        route::passing(*e.answer, e.version, cluster) == route::Passing::streamed;
-  if (!streams) {
-    link.inbound = Inbound::collect;
-    link.collect_bytes = wire::frame_prefix_bytes + content;
-    link.collect.assign(data.begin(), data.end());
-    return data.size();
-  }
+  if (!streams) return hold_whole(link, data, content);
   if (&e != queue_.front().get()) {
+    // Not while a task is before it, whose next question may have to go over this very link.
+    const bool task = std::ranges::any_of(queue_, [](const auto& q) { return q->task != nullptr; });
+    if (task) return hold_whole(link, data, content);
     link.paused = true;
     return std::nullopt;
+  }
+  if (proxy_.sim.tracing()) {
+    proxy_.sim.trace(client_->client_id + ": an answer to api " + std::to_string(e.request->api) +
+                     " begins to stream from " + std::string(route::name(cluster)) +
+                     std::to_string(static_cast<int>(link.node.id)));
   }
   link.inbound = Inbound::stream;
   link.offsets = offsets_for(e, cluster);
@@ -129,6 +132,13 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
   const auto used = wire::frame_prefix_bytes + head;
   send_client(data.first(used));
   return used;
+}
+
+std::size_t Session::hold_whole(Link& link, std::span<std::byte> data, std::uint32_t content) {
+  link.inbound = Inbound::collect;
+  link.collect_bytes = wire::frame_prefix_bytes + content;
+  link.collect.assign(data.begin(), data.end());
+  return data.size();
 }
 
 void Session::whole_answer(Link& link, std::span<std::byte> frame) {
