@@ -10,7 +10,7 @@
 namespace shunt::sim {
 
 namespace {
-constexpr wire::ApiKey produce = 0, metadata = 3;
+constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3;
 }
 
 void Session::link_bytes(const std::shared_ptr<Link>& link, Buffer bytes) {
@@ -29,7 +29,10 @@ void Session::take_answers(Link& link, std::span<std::byte> data) {
 }
 
 std::unique_ptr<route::Offsets> Session::offsets_for(const Exchange& e, route::Cluster from) {
-  if (!e.spliced) return nullptr;
+  // A Fetch that was asked before the migration began is clipped, and learnt from, as others are.
+  // (net decides when it is asked.)
+  const bool fetched = e.answer->api == fetch && !proxy_.splice.idle();
+  if (!e.spliced && !fetched) return nullptr;
   auto tails = std::make_unique<splice::Tails>(proxy_.splice, from);
   if (e.unclipped) return std::make_unique<planted::Unclipped>(std::move(tails));
   return tails;
