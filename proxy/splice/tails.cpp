@@ -21,7 +21,8 @@ const route::Shift* Tails::at(std::string_view topic, const wire::Uuid& shown_id
   }
   const auto& segments = log_->log.segments();
   segment_ = segments.size();
-  while (segment_ > 0 && segments[segment_ - 1].cluster != from_) --segment_;
+  const auto is_it = [&](const Segment& s) { return s.cluster == from_ && s.cut < next_cut_; };
+  while (segment_ > 0 && !is_it(segments[segment_ - 1])) --segment_;
   if (segment_ == 0) {
     shift_.refused = "the cluster answers for a partition that has no segment there";
     return &shift_;

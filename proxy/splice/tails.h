@@ -36,7 +36,7 @@ class Tails : public route::Offsets {
   std::uint64_t began_;
   std::vector<Accepted> accepted_;
   PartitionLog* log_ = nullptr;
-  std::size_t segment_ = 0;  // from_'s last one
+  std::size_t segment_ = 0;  // from_'s last one when the answer began
   route::Shift shift_;
 };
 

@@ -1,6 +1,7 @@
 #include "tests/sim/client.h"
 
 #include "proxy/wire/framer.h"
+#include "tests/sim/session.h"
 
 namespace shunt::sim {
 
@@ -100,7 +101,12 @@ void Client::request(Node node, wire::ApiKey api, wire::Version version, const V
     for (const auto& p : now->pending) waits |= p.correlation == correlation;
     const auto mine = connections_.find(node);
     if (!waits || mine == connections_.end() || mine->second != now) return;
-    if (limit == 0) violated(id_ + ": api " + std::to_string(api) + " was never answered");
+    if (limit == 0) {
+      if (sim_.tracing() && sim_.proxy) {
+        for (const auto& s : sim_.proxy->sessions) trace("session " + s->state());
+      }
+      violated(id_ + ": api " + std::to_string(api) + " was never answered");
+    }
     trace("gives up waiting for api " + std::to_string(api));
     close(node);
   });

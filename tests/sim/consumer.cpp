@@ -51,7 +51,10 @@ std::int64_t Consumer::committed(int p) const {
 
 void Consumer::truncated(int p, std::int64_t end) {
   Partition& part = at(p);
-  if (part.position > end) part.position = end;
+  if (part.position > end) {
+    part.position = end;
+    part.epoch = -1;
+  }
   part.high_watermark = std::min(part.high_watermark, end);
   part.latest = std::min(part.latest, end);
   if (part.committed > end) part.committed = end;
@@ -228,7 +231,7 @@ void Consumer::take_committed(int p, std::int64_t offset) {
   possible.insert(possible.end(), part.lost.begin(), part.lost.end());
   possible.push_back(part.committed);
   const auto where = id() + ", partition " + std::to_string(p) + ": ";
-  if (std::ranges::find(possible, offset) == possible.end()) {
+  if (std::ranges::find(possible, offset) == possible.end() && !sim_.plan.unclean) {
     const auto* log = sim_.proxy ? sim_.proxy->splice.partition(topic_name, {}, p) : nullptr;
     bool fits = false;
     for (const auto h : possible) {

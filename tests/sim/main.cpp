@@ -94,7 +94,7 @@ Arguments parse(int argc, char** argv) {
 }
 
 struct Totals {
-  std::uint64_t runs = 0, cuts = 0, aborted = 0, events = 0, caught = 0;
+  std::uint64_t runs = 0, cuts = 0, aborted = 0, bumps = 0, events = 0, caught = 0;
 };
 
 // Every `jobs`th seed from `first` on. Stops at the first violation.
@@ -114,6 +114,7 @@ Totals run(const Arguments& a, std::uint64_t first) {
     }
     t.cuts += sim.cuts;
     t.aborted += sim.aborted;
+    t.bumps += sim.bumps;
     t.events += sim.time.done();
     if (t.caught != 0) break;
     if (t.runs % 1000 == 0 && a.options.bug == Bug::none && a.first == first) {
@@ -153,6 +154,7 @@ int main(int argc, char** argv) {
       all.runs += t.runs;
       all.cuts += t.cuts;
       all.aborted += t.aborted;
+      all.bumps += t.bumps;
       all.events += t.events;
       if (t.caught != 0) all.caught = t.caught;
     }
@@ -160,9 +162,9 @@ int main(int argc, char** argv) {
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   const auto per_second = [&](std::uint64_t n) { return static_cast<double>(n) / took.count(); };
   std::printf(
-      "%llu runs, %llu cuts (%llu aborted), %llu events in %.1f s: %.0f runs/s, %.0f cuts/s\n",
+      "%llu runs, %llu cuts (%llu aborted), %llu epochs bumped, %llu events in %.1f s: %.0f runs/s, %.0f cuts/s\n",
       static_cast<unsigned long long>(all.runs), static_cast<unsigned long long>(all.cuts),
-      static_cast<unsigned long long>(all.aborted), static_cast<unsigned long long>(all.events),
+      static_cast<unsigned long long>(all.aborted), static_cast<unsigned long long>(all.bumps), static_cast<unsigned long long>(all.events),
       took.count(), per_second(all.runs), per_second(all.cuts));
   const bool planted = a.options.bug != Bug::none;
   const bool good = planted == (all.caught != 0);

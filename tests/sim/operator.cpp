@@ -94,7 +94,11 @@ void Operator::move_a_leader() {
   if (!unclean) return;
   const auto end = cluster.log(p).end();
   sim_.oracle.forget_from(p, end);
-  for (auto& c : sim_.consumers) c->truncated(p, end);
+  for (const Time later : {0 * ms, 50 * ms, 150 * ms}) {  // what is on its way comes yet
+    sim_.time.after(later, [this, p, end] {
+      for (auto& c : sim_.consumers) c->truncated(p, end);
+    });
+  }
 }
 
 void Operator::bypass(int partition) {

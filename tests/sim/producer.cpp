@@ -69,7 +69,7 @@ void Producer::make() {
   after(random_.one_in(4) ? random_.between(0, 2) * ms : every_, [this] { make(); });
 }
 
-bool Producer::may_send(const Partition& p, std::size_t i, Node node) const {
+bool Producer::may_send(const Partition& p, std::size_t i) const {
   const Batch& b = *p.open[i];
   if (b.under_way || sim_.time.now() < b.not_before) return false;
   if (kind_ != WriterKind::idempotent) return i == 0;
@@ -77,7 +77,6 @@ bool Producer::may_send(const Partition& p, std::size_t i, Node node) const {
   for (std::size_t j = 0; j < i; ++j) {
     if (!p.open[j]->under_way) return false;  // behind a retry that waits
   }
-  static_cast<void>(node);
   return true;
 }
 
@@ -88,8 +87,10 @@ void Producer::pump() {
       const Node node = leader(static_cast<int>(p)).node;
       if (node < 0 || in_flight(node) >= in_flight_max) continue;
       auto& open = partitions_[p].open;
+      if (partitions_[p].bump) bump_epoch(static_cast<int>(p));
+      if (partitions_[p].bump) continue;
       for (std::size_t i = 0; i < open.size(); ++i) {
-        if (!may_send(partitions_[p], i, node)) continue;
+        if (!may_send(partitions_[p], i)) continue;
         out[node].emplace_back(static_cast<int>(p), open[i]);
         break;
       }
@@ -110,7 +111,8 @@ void Producer::send(Node node, const std::vector<std::pair<int, BatchRef>>& batc
     b->under_way = true;
     ++b->attempts;
     for (const auto& r : b->records) sim_.oracle.sent(r);
-    const auto bytes = make_batch(producer_id_, producer_id_ < 0 ? -1 : 0, b->sequence, b->records);
+    const auto bytes = make_batch(producer_id_, producer_id_ < 0 ? std::int16_t{-1} : part.epoch,
+                                  b->sequence, b->records);
     partitions.push_back(Struct{{"Index", p}, {"Records", bytes}});
     if (sim_.tracing()) {
       trace("sends " + text(b->records.front()) + "+" + std::to_string(b->records.size()) +
@@ -147,7 +149,7 @@ void Producer::answered(const std::vector<std::pair<int, BatchRef>>& batches, co
     if (!body.null() && error == -2) violated(id() + ": a partition was not answered");
     settle(p, b, error, base);
   }
-  pump();
+  pump_soon();
 }
 
 void Producer::settle(int partition, const BatchRef& b, std::int64_t error, std::int64_t base) {
@@ -170,6 +172,12 @@ void Producer::settle(int partition, const BatchRef& b, std::int64_t error, std:
   bool again = false;
   for (const auto e : retried) again |= e == error;
   if (error == out_of_order && !first) again = true;
+  if (error == out_of_order && first && !again) {
+    // Java's idempotent producer bumps its epoch without a word (TransactionManager.canRetry); it
+    // is a sign that batches of two connections overtook each other.
+    ++sim_.bumps;
+    again = partitions_[static_cast<std::size_t>(partition)].bump = true;
+  }
   if (!again) {
     violated(id() + ": " + text(b->records.front()) + " sequence " + std::to_string(b->sequence) +
              " got error " + std::to_string(error));
@@ -177,6 +185,28 @@ void Producer::settle(int partition, const BatchRef& b, std::int64_t error, std:
   b->not_before = sim_.time.now() + random_.between(2, 30) * ms;
   after(b->not_before - sim_.time.now(), [this] { pump(); });
   refresh();
+}
+
+void Producer::pump_soon() {
+  if (pumping_) return;
+  pumping_ = true;
+  after(0, [this] {
+    pumping_ = false;
+    pump();
+  });
+}
+
+// All that is not acknowledged begins anew, nothing of it being under way.
+void Producer::bump_epoch(int partition) {
+  auto& p = partitions_[static_cast<std::size_t>(partition)];
+  for (const auto& b : p.open) {
+    if (b->under_way) return;
+  }
+  trace("bumps its epoch in partition " + std::to_string(partition));
+  p.bump = false;
+  ++p.epoch;
+  p.next_sequence = 0;
+  for (auto& b : p.open) b->sequence = -1;
 }
 
 bool Producer::at_rest() const {

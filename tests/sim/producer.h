@@ -26,15 +26,20 @@ class Producer : public Client {
     std::deque<BatchRef> open;  // in order: those sent first, not acknowledged yet
     std::uint32_t next_index = 0;
     std::int32_t next_sequence = 0;
+    std::int16_t epoch = 0;
+    bool bump = false;  // before anything else is sent
   };
   void refreshed() override { pump(); }
   void init();
   void make();
   void pump();
+  void pump_soon();  // when all that happens now has happened
+  bool pumping_ = false;
+  void bump_epoch(int partition);
   void send(Node node, const std::vector<std::pair<int, BatchRef>>& batches);
   void answered(const std::vector<std::pair<int, BatchRef>>& batches, const wire::Value& body);
   void settle(int partition, const BatchRef& b, std::int64_t error, std::int64_t base);
-  bool may_send(const Partition& p, std::size_t i, Node node) const;
+  bool may_send(const Partition& p, std::size_t i) const;
 
   std::uint16_t writer_;
   Node last_node_ = -1;  // acks=0

@@ -27,6 +27,26 @@ const std::vector<route::ShownNode>& Names::nodes() {
 std::optional<route::Endpoint> Names::at(route::NodeId) { return route::Endpoint{"n", 9092}; }
 const std::string& Names::cluster_id() { return proxy_.topologies[0].cluster_id(); }
 
+std::string Session::state() const {
+  std::string out = client_->client_id;
+  if (client_->addressed) {
+    out += "@" + std::to_string(static_cast<int>(
+                     route::shown(client_->addressed->cluster, client_->addressed->id)));
+  }
+  if (parked_) out += " parked";
+  for (const auto& e : queue_) {
+    out += " api " + std::to_string(e->request->api) + (e->ready ? " ready" : "") +
+           (e->task ? " task, asks left " + std::to_string(e->parts_left) : "");
+  }
+  for (const auto& [node, link] : links_) {
+    out += "; link " + std::string(route::name(node.cluster)) +
+           std::to_string(static_cast<int>(node.id)) + " awaits " +
+           std::to_string(link->awaited.size()) + (link->paused ? " paused" : "") + " inbound " +
+           std::to_string(static_cast<int>(link->inbound));
+  }
+  return out;
+}
+
 Session::Session(Proxy& proxy, std::shared_ptr<ClientConnection> client)
     : proxy_(proxy), client_(std::move(client)), names_(proxy) {}
 
@@ -73,7 +93,8 @@ void Session::resume() {
   for (const auto& [node, link] : links) {
     if (closed_) return;
     const auto* next = link->paused ? link->awaited.front().exchange : nullptr;
-    if (link->paused && (next == nullptr || (!queue_.empty() && next == queue_.front().get()))) {
+    if (link->paused &&
+        (next == nullptr || next->whole || (!queue_.empty() && next == queue_.front().get()))) {
       link->paused = false;
       Buffer data = std::exchange(link->carry, {});
       take_answers(*link, data);
@@ -170,6 +191,9 @@ void Session::request(Buffer& buffer) {
   } else if (!proxy_.splice.idle()) {
     next_ = {};
     if (splice_request(h, m, frame)) return;
+  } else if (h.api ==
+             fetch) {  // (net does not keep it: what is asked before `start` stays unclipped)
+    next_.asked.assign(frame.begin(), frame.end());
   }
   route::dispatch(m, parts_, proxy_.view(), origin(h.api), decision_);
   if (h.api == produce && !judged_.empty()) take_out_own_leaves();
@@ -195,7 +219,7 @@ Exchange& Session::expect(const wire::RequestHeader& h, const wire::Message& m) 
   e->version = h.version;
   e->correlation = h.correlation;
   e->began_ms = proxy_.sim.time.now_ms();
-  if (next_.change || next_.spliced) {
+  if (next_.change || next_.spliced || !next_.asked.empty()) {
     e->change = std::move(next_.change);
     e->spliced = next_.spliced;
     e->asked = std::move(next_.asked);

@@ -104,6 +104,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::string pending(route::Cluster from) const;
   void ask_behind_acks_0(route::Cluster cluster, bool begin);
   void route_changed();
+  std::string state() const;  // what it waits for
 
  private:
   // session.cpp
@@ -163,6 +164,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::optional<std::size_t> take_answer(Link& link, std::span<std::byte> data);
   std::optional<std::size_t> begin_answer(Link& link, std::span<std::byte> data,
                                           std::uint32_t content);
+  std::size_t hold_whole(Link& link, std::span<std::byte> data, std::uint32_t content);
   void whole_answer(Link& link, std::span<std::byte> frame);
   std::unique_ptr<route::Offsets> offsets_for(const Exchange& e, route::Cluster from);
   void change_answer(Exchange& e, wire::Bytes body);

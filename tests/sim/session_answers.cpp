@@ -10,7 +10,7 @@
 namespace shunt::sim {
 
 namespace {
-constexpr wire::ApiKey produce = 0, metadata = 3;
+constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3;
 }
 
 void Session::link_bytes(const std::shared_ptr<Link>& link, Buffer bytes) {
@@ -29,7 +29,10 @@ void Session::take_answers(Link& link, std::span<std::byte> data) {
 }
 
 std::unique_ptr<route::Offsets> Session::offsets_for(const Exchange& e, route::Cluster from) {
-  if (!e.spliced) return nullptr;
+  // A Fetch that was asked before the migration began is clipped, and learnt from, as others are.
+  // (net decides when it is asked.)
+  const bool fetched = e.answer->api == fetch && !proxy_.splice.idle();
+  if (!e.spliced && !fetched) return nullptr;
   auto tails = std::make_unique<splice::Tails>(proxy_.splice, from);
   if (e.unclipped) return std::make_unique<planted::Unclipped>(std::move(tails));
   return tails;
@@ -112,15 +115,18 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
   const auto cluster = link.node.cluster;
   const bool streams = e.parts.empty() && !e.whole &&
                        route::passing(*e.answer, e.version, cluster) == route::Passing::streamed;
-  if (!streams) {
-    link.inbound = Inbound::collect;
-    link.collect_bytes = wire::frame_prefix_bytes + content;
-    link.collect.assign(data.begin(), data.end());
-    return data.size();
-  }
+  if (!streams) return hold_whole(link, data, content);
   if (&e != queue_.front().get()) {
+    // Not while a task is before it, whose next question may have to go over this very link.
+    const bool task = std::ranges::any_of(queue_, [](const auto& q) { return q->task != nullptr; });
+    if (task) return hold_whole(link, data, content);
     link.paused = true;
     return std::nullopt;
+  }
+  if (proxy_.sim.tracing()) {
+    proxy_.sim.trace(client_->client_id + ": an answer to api " + std::to_string(e.request->api) +
+                     " begins to stream from " + std::string(route::name(cluster)) +
+                     std::to_string(static_cast<int>(link.node.id)));
   }
   link.inbound = Inbound::stream;
   link.offsets = offsets_for(e, cluster);
@@ -129,6 +135,13 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
   const auto used = wire::frame_prefix_bytes + head;
   send_client(data.first(used));
   return used;
+}
+
+std::size_t Session::hold_whole(Link& link, std::span<std::byte> data, std::uint32_t content) {
+  link.inbound = Inbound::collect;
+  link.collect_bytes = wire::frame_prefix_bytes + content;
+  link.collect.assign(data.begin(), data.end());
+  return data.size();
 }
 
 void Session::whole_answer(Link& link, std::span<std::byte> frame) {

@@ -90,6 +90,11 @@ void Session::next_round(Exchange& e) {
     }
     wire::seal(frame);
     Link& link = link_to(asks[i].to);
+    // A later request's answer that waits here for its turn would keep this one's back for ever.
+    if (link.paused) {
+      link.awaited.front().exchange->whole = true;
+      resume_soon();
+    }
     link.awaited.push_back({&e, i});
     send(link, frame);
   }
@@ -202,6 +207,8 @@ void Session::route_changed() {
              std::max<std::int64_t>(
                  request["MaxWaitMs"].number() - (sim.time.now_ms() - e->began_ms), 0));
     e->asked.clear();
+    e->parts.clear();
+    e->frame.clear();
     e->spliced = false;
     e->whole = true;
     if (sim.has(Bug::parked_poll_forgotten)) continue;
