@@ -280,13 +280,7 @@ void Session::link_failed(const std::shared_ptr<Link>& link, const std::string& 
                          {"why", why}});
   if (fail_tasks(link)) return;
   if (!opened && move_to_another(link)) return;
-  if (lingering_) {
-    mark_unclear(*link);
-    link->close();
-    --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
-    links_.erase(node);
-    return end_linger_if_done();
-  }
+  // Its answers will not come: what is left to wait for is owed by the other links.
   mark_unclear(*link);
   link->close();
   close(opened ? CloseCause::link_lost : CloseCause::link_refused, why);
