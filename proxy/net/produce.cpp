@@ -42,11 +42,14 @@ void Session::read_batches(const wire::Parts& parts) {
     const auto n = static_cast<std::size_t>(std::max<std::int64_t>(leaf.records_bytes, 0));
     const auto& b = batches.emplace_back(
         batch_id(parts.body().subspan(static_cast<std::size_t>(leaf.records_at), n)));
-    if (b.producer_id >= 0 && b.producer_id != last_producer_) {
-      last_producer_ = b.producer_id;
-      world_.producers_seen.insert(b.producer_id);
-    }
+    note_producer(b.producer_id);
   }
+}
+
+void Session::note_producer(std::int64_t id) {
+  if (id < 0 || id == last_producer_) return;
+  last_producer_ = id;
+  world_.producers_seen.insert(id);
 }
 
 // One batch: pass, or why not. Draws producer ids at once while there are any.

@@ -96,6 +96,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
 
   // produce.cpp
   void read_batches(const wire::Parts& parts);
+  void note_producer(std::int64_t id);
   splice::Judged judge(splice::TopicLog& topic, const splice::PartitionLog& log,
                        const splice::BatchId& batch);
   bool admit_produce(const wire::RequestHeader& h, std::span<std::byte> frame);

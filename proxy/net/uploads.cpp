@@ -18,6 +18,7 @@ void Session::begin_stream(const wire::RequestHeader& h, wire::Bytes content_hea
   upload_->header = h;
   upload_->header.client_id = {};
   ++apis_[{h.api, h.version}];
+  if (h.has_client_id && who_.client_id != h.client_id) learn_client_id(h.client_id);
 }
 
 // A part's keys are known, and its first batch's header: it goes to its leader, is answered by us,
@@ -28,6 +29,7 @@ bool Session::begin_part(wire::Bytes begin, std::span<std::byte> records) {
   const auto batch = batch_id(records);
   splice::Judged judged;
   judged.id = batch.producer_id;
+  note_producer(batch.producer_id);
   if (!world_.splice.idle()) {
     auto* topic = world_.splice.topic_of(u.cut.topic(), u.cut.topic_id());
     const auto* log = world_.splice.partition(u.cut.topic(), u.cut.topic_id(), u.cut.partition());
