@@ -80,8 +80,19 @@ bool Session::begin_part(wire::Bytes begin, std::span<std::byte> records) {
   } else {
     ++u.link->unanswered_sent;
   }
+  u.half_sent = true;
   u.link->send(named_for(*node, begin));
   return true;
+}
+
+bool Session::half_sent(const Link& link) const {
+  return upload_ && upload_->half_sent && upload_->link.get() == &link;
+}
+
+// A request of ours: never in the middle of a part.
+void Session::send_between_frames(Link& link, wire::Bytes frame) {
+  if (!half_sent(link)) return link.send(frame);
+  upload_->behind.insert(upload_->behind.end(), frame.begin(), frame.end());
 }
 
 // Passes a large Produce on, one request per partition, as it arrives.
@@ -115,6 +126,10 @@ std::optional<std::size_t> Session::stream_produce(std::span<std::byte> data) {
         if (!u.link) break;
         // A chunk is part of `data`, where its batch may have been renamed.
         u.link->send(step.bytes);
+        if (step.kind == Kind::end) {
+          u.half_sent = false;
+          u.link->send(std::exchange(u.behind, {}));
+        }
         world_.metrics.moved(observe::Direction::to_cluster, u.link->node().cluster,
                              step.bytes.size());
         break;
