@@ -101,6 +101,7 @@ void Session::skipped(Link& link) {
   link.inbound = Inbound::head;
   link.unanswered_read = std::max(link.unanswered_read, link.awaited.front().behind);
   link.awaited.pop_front();
+  if (lingering_) resume_soon();
   world_.settled();
 }
 

@@ -116,7 +116,24 @@ void check_cleanup(const Running& run) {
       });
 }
 
-void judge_producer(Run& run, const std::string& where, const Value& p) {
+// Whether a producer id that `from` knows is one that wrote through here. Brokers remember it for
+// days: it may be of any segment that `from` has had, not only of the tail.
+bool is_ours(const Run& run, const splice::PartitionLog* log, std::int64_t id) {
+  const auto& state = run.world.splice;
+  if (run.request.from == Cluster::old_cluster) {
+    if (run.world.producers_seen.contains(id)) return true;
+    for (std::uint32_t cut = 1; cut < state.next_cut(); ++cut) {
+      if (state.producer(id, cut)) return true;  // seen before the daemon was started anew
+    }
+  }
+  if (log == nullptr) return false;
+  return std::ranges::any_of(log->log.segments(), [&](const splice::Segment& s) {
+    return s.cluster == run.request.from && s.cut > 0 && state.producer_of(id, s.cut);
+  });
+}
+
+void judge_producer(Run& run, const std::string& where, const splice::PartitionLog* log,
+                    const Value& p) {
   const auto id = p["ProducerId"].number();
   const auto open = p["CurrentTxnStartOffset"].number();
   if (p["CoordinatorEpoch"].number() >= 0 || open >= 0) {
@@ -131,9 +148,7 @@ void judge_producer(Run& run, const std::string& where, const Value& p) {
             "transactional producers cannot be moved yet: stop them first");
     return;
   }
-  // On a cluster that was come back to, the ids of all segments there are still known to it.
-  const bool ours = run.world.splice.drawn(id) || run.world.producers_seen.contains(id);
-  if (ours || run.request.accept_stragglers) return;
+  if (run.request.accept_stragglers || is_ours(run, log, id)) return;
   run.add("producer.foreign", where,
           "producer id " + number(id) + " (epoch " + number(p["ProducerEpoch"].number()) +
               ", last sequence " + number(p["LastSequence"].number()) +
@@ -175,7 +190,7 @@ void check_producers(const Running& run) {
                        for (const auto& producer : p["ActiveProducers"].array()) {
                          const bool idle = newest - producer["LastTimestamp"].number() > recent_ms;
                          if (idle && producer["CurrentTxnStartOffset"].number() < 0) continue;
-                         judge_producer(*run, name + "-" + number(index), producer);
+                         judge_producer(*run, name + "-" + number(index), log, producer);
                        }
                      }
                    }

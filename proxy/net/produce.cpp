@@ -45,12 +45,14 @@ void Session::read_batches(const wire::Parts& parts) {
     const auto n = static_cast<std::size_t>(std::max<std::int64_t>(leaf.records_bytes, 0));
     const auto& b = batches.emplace_back(
         batch_id(parts.body().subspan(static_cast<std::size_t>(leaf.records_at), n)));
-    if (b.producer_id >= 0 && b.producer_id != last_producer_) {
-      last_producer_ = b.producer_id;
-      if (world_.producers_seen.size() >= producers_seen_max) world_.producers_seen.clear();
-      world_.producers_seen.insert(b.producer_id);
-    }
+    note_producer(b.producer_id);
   }
+}
+
+void Session::note_producer(std::int64_t id) {
+  if (id < 0 || id == last_producer_) return;
+  last_producer_ = id;
+  world_.producers_seen.insert(id);
 }
 
 // One batch: pass, or why not. Draws producer ids at once while there are any.
@@ -297,8 +299,12 @@ void Session::settle(Exchange& e, std::size_t part, const wire::Value& answer) {
 void Session::mark_unclear(const Link& link) {
   for (const auto& a : link.awaited) {
     if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
+    const bool never = half_sent(link) && a.exchange == upload_->exchange &&
+                       a.part + 1 == a.exchange->parts.size();  // half a frame is nothing
     for (const auto& b : a.exchange->roads) {
       if (b.part != a.part) continue;
+      if (b.first && never) b.log->firsts.erase(b.batch.producer_id);
+      if (never) continue;
       splice::Unclear u;
       u.batch = b.batch;
       u.node = link.node();
@@ -364,16 +370,16 @@ Session::Pending Session::pending(const Topics& topics, route::Cluster from) con
   const std::string name = who_.client_id.empty() ? remote_ : who_.client_id + " at " + remote_;
   for (const auto& [node, link] : links_) {
     if (node.cluster != from || link->closed()) continue;
-    const bool half_sent = upload_ && upload_->link == link && !parked_;
+    const bool half = half_sent(*link);
     if (link->unanswered_read < link->unanswered_wanted)
-      return {name + ": acks=0 requests that the broker has not read yet", half_sent};
+      return {name + ": acks=0 requests that the broker has not read yet", half};
     for (const auto& a : link->awaited) {
       if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
       for (const auto& b : a.exchange->roads) {
         if (b.part == a.part && topics.contains(world_.topic_of_road(b.road->key)))
           return {name + ": a Produce to " + world_.place_of_road(b.road->key) +
                       " that is not answered yet",
-                  half_sent};
+                  half};
       }
     }
   }
@@ -391,7 +397,7 @@ void Session::ask_behind_acks_0(route::Cluster cluster, bool begin) {
     const bool asked = std::ranges::any_of(
         link->awaited, [&](const Awaited& a) { return a.behind >= wanted && a.behind > 0; });
     if (link->unanswered_read >= wanted || asked) continue;
-    if (upload_ && upload_->link == link && !parked_) continue;  // in the middle of a frame
+    if (half_sent(*link)) continue;  // in the middle of a frame
     std::vector<std::byte> frame;
     wire::begin_request(*wire::request(api_versions), 0, 0, "shunt", frame);
     wire::seal(frame);

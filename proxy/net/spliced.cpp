@@ -142,7 +142,7 @@ void Session::next_round(Exchange& e) {
     Link& link = link_to(asks[i].to);
     world_.metrics.moved(observe::Direction::to_cluster, asks[i].to.cluster, frame.size());
     link.awaited.push_back({&e, i});
-    link.send(frame);
+    send_between_frames(link, frame);
   }
 }
 

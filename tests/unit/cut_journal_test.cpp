@@ -12,11 +12,13 @@ TEST_CASE("cut: to and fro, everything stays one log", "[cut]") {
   CHECK(w.at(0).producers == w.tails);
   w.must(ProducerMapped{7, 1, 1007});
   w.must(ProducerMapped{6, 1, 1006});
+  w.must(ProducerMapped{9, 1, 1009});
   w.must(FirstAccepted{"a", 0, 7});
   for (int i = 0; i < 3; ++i) w.write(i, 20 + i);
   // On new: 7 as 1007, 6 is new, 9999 writes past us, and 7 is somebody else's number there.
   w.tails = {{1007, {0, {{10, 14, 7}, {15, 19, 12}}}},
              {1006, {0, {{0, 0, 26}}}},
+             {1009, {1, {{7, 7, -1}}}},
              {9999, {0, {{0, 0, 25}}}},
              {7, {0, {{70, 70, 24}}}}};
   w.run({}, "m1.1");
@@ -26,7 +28,7 @@ TEST_CASE("cut: to and fro, everything stays one log", "[cut]") {
   ProducerTails then = {{7, {0, {{10, 14, 100}, {15, 19, 105}}}},
                         {6, {0, {{0, 0, 119}}}},
                         {8, {2, {{3, 3, 40}}}},
-                        {9, {0, {{6, 6, -1}}}}};
+                        {9, {1, {{7, 7, -1}}}}};
   CHECK(w.at(0).producers == then);
   CHECK(w.at(0).firsts.empty());  // of the segment before
   CHECK_FALSE(w.state.producer(7, 2));
