@@ -146,10 +146,13 @@ class TheDaemon : public Daemon {
       const auto now = Clock::now();
       const auto sessions = world_.sessions;
       for (const auto& session : sessions) session->tick(now);
+      const auto lingering = world_.lingering;
+      for (const auto& session : lingering) session->tick(now);
       old_->tick(now);
       if (new_) new_->tick(now);
       copier_.tick(now);
       lag_meter_.tick(now, *old_);
+      mover_.tick();
       if (ready_ && !world_.draining) {
         for (auto& p : ports_) p.listener->retry();
       }
