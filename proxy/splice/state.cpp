@@ -190,10 +190,8 @@ const char* State::take(const CutSealed& r) {
       return why;
     }
   }
-  ++changes_;
   for (const Seam& s : r.seams) {
     PartitionLog* p = partition(s.topic, {}, s.partition);
-    p->changed = changes_;
     if (const char* why = p->log.append(s.native_end, s.epoch_last, m->to, s.native_start, r.cut)) {
       return why;  // a partition named twice
     }
@@ -226,7 +224,7 @@ const char* State::take(const Swept& r) {
   const auto epoch = std::max(r.epoch_last, tail.epoch_base);
   if (const char* why = p->log.sweep(r.tail_end, epoch, r.from, r.from_end)) return why;
   p->stragglers += r.records;
-  p->changed = ++changes_;
+  p->swept = ++sweeps_;
   show_start(*p);
   return nullptr;
 }

@@ -15,8 +15,8 @@ const route::Shift* Tails::at(std::string_view topic, const wire::Uuid& shown_id
     shift_.refused = "the new cluster answers for a partition that is in no migration";
     return &shift_;
   }
-  if (log_->changed > began_) {
-    shift_.refused = "the partition has moved while a broker's answer was being passed on";
+  if (log_->swept > began_) {  // the records stand on both sides of what was swept in
+    shift_.refused = "stragglers were swept in while a broker's answer was being passed on";
     return &shift_;
   }
   const auto& segments = log_->log.segments();

@@ -60,7 +60,7 @@ class Sim {
   std::vector<splice::Record> journal;  // as it stands on disk
   std::int64_t torn_in = -1;            // the proxy dies at its so manyeth write from now
   int lives = 0;                        // of the proxy so far
-  std::uint64_t cuts = 0, aborted = 0;
+  std::uint64_t cuts = 0, aborted = 0, bumps = 0;
   std::vector<std::unique_ptr<Producer>> producers;
   std::vector<std::unique_ptr<Consumer>> consumers;
 
