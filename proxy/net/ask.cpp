@@ -34,8 +34,9 @@ Joint join(std::function<void()> then) {
 Joint join_within(World& world, std::chrono::milliseconds limit, std::function<void()> then) {
   auto j = join(std::move(then));
   j->timer = std::make_unique<boost::asio::steady_timer>(world.io, limit);
-  j->timer->async_wait([weak = std::weak_ptr(j)](boost::system::error_code e) {
-    if (const auto late = weak.lock(); late && !e) late->over();
+  // It lives until then, even if a question is dropped unanswered.
+  j->timer->async_wait([j](boost::system::error_code e) {
+    if (!e) j->over();
   });
   return j;
 }

@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "proxy/net/checks.h"
+#include "proxy/net/lag.h"
 #include "proxy/net/verify.h"
 #include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
@@ -310,6 +311,14 @@ void Mover::pause(const std::string& migration, bool paused, Done<std::string> d
 void Mover::verify(Done<Proof> done) {
   std::make_shared<Verify>(world_)->start([done](const Proof& proof) { done(nullptr, proof); });
 }
-void Mover::lag(const std::string&, Done<std::vector<GroupLag>> done) { done(&not_yet, {}); }
+void Mover::lag(const std::string& group, Done<std::vector<GroupLag>> done) {
+  std::set<std::string> groups;
+  if (group.empty())
+    groups = known_groups(world_, *old_);
+  else
+    groups.insert(group);
+  std::make_shared<Lag>(world_, old_->members())
+      ->start(groups, [done](const std::vector<GroupLag>& all) { done(nullptr, all); });
+}
 
 }  // namespace shunt::net

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/splice/progress.h"
 #include "proxy/splice/proof.h"
 #include "proxy/splice/state.h"
 
@@ -88,22 +89,9 @@ using splice::Proof;
 using splice::SeamProof;
 using splice::SegmentProof;
 
-// `lag`: a group's progress. All -1: not known.
-struct PartitionLag {
-  std::string topic;
-  std::int32_t partition = -1;
-  std::int64_t position = -1, end = -1;  // virtual
-  struct Side {
-    std::int64_t next = -1, end = -1;  // native
-  };
-  Side in_old, in_new;
-  std::int64_t commit_behind = 0;
-  std::string member_id, client_id;
-};
-struct GroupLag {
-  std::string group;
-  std::vector<PartitionLag> partitions;
-};
+// `lag`: a group's progress.
+using splice::GroupLag;
+using splice::PartitionLag;
 
 class Operator {
  public:

@@ -9,7 +9,6 @@ using wire::Value;
 
 namespace {
 
-constexpr auto limit = std::chrono::seconds(5);
 constexpr auto ask_again = std::chrono::milliseconds(100);
 constexpr int rounds_max = 10;
 constexpr std::size_t at_once = 32;  // a coordinator that hangs holds up those behind it
@@ -19,7 +18,7 @@ constexpr Cluster clusters[] = {Cluster::old_cluster, Cluster::new_cluster};
 
 void ProveGroups::start(std::function<void()> done) {
   done_ = std::move(done);
-  until_ = Clock::now() + limit;
+  until_ = Clock::now() + limit_;
   for (auto& w : windows_) w = std::make_shared<Window>(at_once);
   for (const auto& [name, commits] : world_.splice.commits()) {
     for (const auto& [key, commit] : commits) {

@@ -15,9 +15,9 @@ namespace shunt::net {
 
 class ProveGroups : public std::enable_shared_from_this<ProveGroups> {
  public:
-  explicit ProveGroups(World& world) : world_(world) {}
+  ProveGroups(World& world, std::chrono::milliseconds limit) : world_(world), limit_(limit) {}
   // Commits go on meanwhile: a group that differs is asked again until it agrees, a few times.
-  // `done`: once, within a few seconds.
+  // `done`: once, at the latest after the limit.
   void start(std::function<void()> done);
   std::vector<splice::GroupProof> proofs() const;
   std::vector<std::string> problems() const;  // of those that differ
@@ -38,6 +38,7 @@ class ProveGroups : public std::enable_shared_from_this<ProveGroups> {
   static bool agreed(const Group& group);
 
   World& world_;
+  std::chrono::milliseconds limit_;
   std::function<void()> done_;
   std::map<std::string, Group> groups_;
   int rounds_ = 0;

@@ -13,9 +13,6 @@ using wire::Value;
 
 namespace {
 
-constexpr auto metadata_limit = std::chrono::milliseconds(1500);
-constexpr auto ends_limit = std::chrono::milliseconds(2000);
-constexpr auto edges_limit = std::chrono::milliseconds(3000);
 constexpr int attempts_max = 3;
 constexpr std::size_t fetches_at_once = 8;  // of one broker: a cut's readings wait behind them
 constexpr wire::ApiKey fetch_key = 1;
@@ -49,11 +46,11 @@ void Verify::begin() {
       p.said.shown_end = log.shown_end.at;
       p.said.swept = log.stragglers;
       p.said.edges.resize(log.log.segments().size());
-      for (auto& c : p.said.clusters) c.error = no_answer("Metadata", metadata_limit);
+      for (auto& c : p.said.clusters) c.error = no_answer("Metadata", limits_.metadata);
     }
     if (!topic.changed.empty()) problems_.push_back("topic " + name + ": " + topic.changed);
   }
-  groups_ = std::make_shared<ProveGroups>(world_);
+  groups_ = std::make_shared<ProveGroups>(world_, limits_.groups);
   both_ = join([self = shared_from_this()] { self->finish(); });
   ++both_->left;
   groups_->start([joint = both_] { joint->end(); });
@@ -74,7 +71,7 @@ bool Verify::changed_meanwhile() const {
 
 void Verify::metadata() {
   const auto joint =
-      join_within(world_, metadata_limit, [self = shared_from_this()] { self->ends(); });
+      join_within(world_, limits_.metadata, [self = shared_from_this()] { self->ends(); });
   std::vector<std::string> names;
   for (const auto& [name, topic] : world_.splice.topics()) names.push_back(name);
   for (const auto c : clusters) {
@@ -120,12 +117,12 @@ void Verify::take_topic(Cluster c, const splice::TopicLog& topic, const Value& t
     leader.node = static_cast<route::NativeNodeId>(p["LeaderId"].number());
     leader.epoch = static_cast<std::int32_t>(p["LeaderEpoch"].number());
     const bool none = p["LeaderId"].number() < 0;
-    said(at->first, c).error = none ? "it has no leader" : no_answer("ListOffsets", ends_limit);
+    said(at->first, c).error = none ? "it has no leader" : no_answer("ListOffsets", limits_.ends);
   }
 }
 
 void Verify::ends() {
-  const auto joint = join_within(world_, ends_limit, [self = shared_from_this()] {
+  const auto joint = join_within(world_, limits_.ends, [self = shared_from_this()] {
     for (auto& [key, p] : self->partitions_) {
       for (auto& c : p.said.clusters) {
         if (c.log_start >= 0 && c.log_end >= 0) c.error.clear();
@@ -198,7 +195,7 @@ void Verify::add_edges(const PartitionKey& key, Partition& p) {
 void Verify::edges() {
   for (auto& [key, p] : partitions_) add_edges(key, p);
   const auto joint =
-      join_within(world_, edges_limit, [self = shared_from_this()] { self->both_->end(); });
+      join_within(world_, limits_.edges, [self = shared_from_this()] { self->both_->end(); });
   std::map<std::pair<Cluster, route::NativeNodeId>, std::shared_ptr<Window>> windows;
   for (std::size_t i = 0; i < edges_.size(); ++i) {
     const auto& e = edges_[i];

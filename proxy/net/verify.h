@@ -18,9 +18,14 @@
 
 namespace shunt::net {
 
+// How long each stage waits for what does not answer.
+struct VerifyLimits {
+  std::chrono::milliseconds metadata{1500}, ends{2000}, edges{3000}, groups{5000};
+};
+
 class Verify : public std::enable_shared_from_this<Verify> {
  public:
-  explicit Verify(World& world) : world_(world) {}
+  explicit Verify(World& world, VerifyLimits limits = {}) : world_(world), limits_(limits) {}
   void start(std::function<void(const splice::Proof&)> done);
 
  private:
@@ -57,6 +62,7 @@ class Verify : public std::enable_shared_from_this<Verify> {
   }
 
   World& world_;
+  VerifyLimits limits_;
   std::function<void(const splice::Proof&)> done_;
   int attempts_ = 0;
   std::map<PartitionKey, Partition> partitions_;

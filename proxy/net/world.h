@@ -55,6 +55,8 @@ class CommitTaker {
   virtual ~CommitTaker() = default;
   virtual void accepted(const splice::CommitAccepted& commit) = 0;
   virtual std::int64_t behind(const std::string& group) const = 0;  // partitions not copied yet
+  virtual std::int64_t behind(const std::string& group, const std::string& topic,
+                              std::int32_t partition) const = 0;  // 1: not copied yet
 };
 
 struct World {
