@@ -23,7 +23,7 @@ class Client {
   void request(Node node, wire::ApiKey api, wire::Version version, const wire::Value& body,
                Answered done, Time limit = 0);
   void send_only(Node node, wire::ApiKey api, wire::Version version, const wire::Value& body);
-  bool connected(Node node) const { return connections_.contains(node); }
+  bool ready(Node node) { return open(node) != nullptr; }  // it can be sent to
   std::size_t in_flight(Node node) const;
   void close(Node node);
   void close_all();

@@ -1,5 +1,7 @@
 #include "tests/sim/producer.h"
 
+#include <algorithm>
+
 namespace shunt::sim {
 
 using wire::Array;
@@ -86,7 +88,22 @@ void Producer::pump() {
     for (std::size_t p = 0; p < partitions_.size(); ++p) {
       const Node node = leader(static_cast<int>(p)).node;
       if (node < 0 || in_flight(node) >= in_flight_max) continue;
+      if (!ready(node)) {
+        if (!pumping_) {
+          pumping_ = true;
+          after(20 * ms, [this] {
+            pumping_ = false;
+            pump();
+          });
+        }
+        continue;
+      }
       auto& open = partitions_[p].open;
+      // Brokers know an id's last five batches; over two connections there might be more under way.
+      if (std::ranges::count_if(open, [](const auto& b) { return b->sequence >= 0; }) >= 5 &&
+          open.front()->under_way) {
+        continue;
+      }
       if (partitions_[p].bump) bump_epoch(static_cast<int>(p));
       if (partitions_[p].bump) continue;
       for (std::size_t i = 0; i < open.size(); ++i) {

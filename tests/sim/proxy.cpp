@@ -17,6 +17,11 @@ constexpr Time call_limit = 700 * ms, poll_every = 200 * ms;
 constexpr auto copied_to = Cluster::new_cluster;
 }  // namespace
 
+bool Proxy::ByAge::operator()(const std::shared_ptr<Session>& a,
+                              const std::shared_ptr<Session>& b) const {
+  return a->number < b->number;
+}
+
 Proxy::Proxy(Sim& s) : sim(s) {}
 Proxy::~Proxy() {
   for (auto* all : {&sessions, &lingering}) {

@@ -60,7 +60,11 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
   Sim& sim;
   splice::State splice;
   route::Topology topologies[2];
-  std::set<std::shared_ptr<Session>> sessions, lingering;
+  struct ByAge {  // not by address: a run is its seed's alone
+    bool operator()(const std::shared_ptr<Session>& a, const std::shared_ptr<Session>& b) const;
+  };
+  std::set<std::shared_ptr<Session>, ByAge> sessions, lingering;
+  std::uint64_t accepted = 0;
   std::vector<std::weak_ptr<Session>> parked;
   std::function<void()> on_settled;
   std::deque<std::int64_t> drawn[2];

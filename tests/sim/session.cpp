@@ -48,7 +48,7 @@ std::string Session::state() const {
 }
 
 Session::Session(Proxy& proxy, std::shared_ptr<ClientConnection> client)
-    : proxy_(proxy), client_(std::move(client)), names_(proxy) {}
+    : number(proxy.accepted++), proxy_(proxy), client_(std::move(client)), names_(proxy) {}
 
 void Session::die() {
   closed_ = true;

@@ -92,6 +92,8 @@ class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(Proxy& proxy, std::shared_ptr<ClientConnection> client);
 
+  const std::uint64_t number;  // of its proxy's
+
   // The client's end.
   void take(Buffer frame);
   void client_gone(bool reset);
