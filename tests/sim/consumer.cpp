@@ -150,7 +150,7 @@ void Consumer::take(int p, std::int64_t asked_at, const Value& entry) {
   // After a SIGKILL the tail's is not known until the tail is asked.
   if (part.heard_in != sim_.lives) part.high_watermark = 0;
   part.heard_in = sim_.lives;
-  if (mark < part.high_watermark) {
+  if (mark < part.high_watermark && !sim_.plan.unclean) {
     violated(where + "the high watermark falls from " + std::to_string(part.high_watermark) +
              " to " + std::to_string(mark));
   }

@@ -83,9 +83,9 @@ void Operator::move_a_leader() {
   const int p = static_cast<int>(random_.below(sim_.plan.partitions));
   const auto* log = sim_.proxy ? sim_.proxy->splice.partition(topic_name, {}, p) : nullptr;
   const bool first = sim_.journal.empty() || (log != nullptr && !log->log.spliced());
-  const bool unclean =
-      sim_.plan.unclean && first && cluster.which() == Cluster::old_cluster && log != nullptr &&
-      !sim_.proxy->running && log->shown_end.at >= sim_.oracle.shown_to(p) && random_.percent(70);
+  const bool unclean = sim_.plan.unclean && first && cluster.which() == Cluster::old_cluster &&
+                       log != nullptr && !sim_.proxy->running &&
+                       log->shown_end.at >= sim_.oracle.shown_to(p) && random_.percent(70);
   cluster.elect(p, unclean);
   if (sim_.tracing()) {
     sim_.trace(std::string(route::name(cluster.which())) + " partition " + std::to_string(p) +

@@ -76,6 +76,8 @@ bool Producer::may_send(const Partition& p, std::size_t i) const {
   if (b.under_way || sim_.time.now() < b.not_before) return false;
   if (kind_ != WriterKind::idempotent) return i == 0;
   if (b.sequence >= 0) return i == 0;  // a retry: only the first that is outstanding
+  // Brokers know an id's last five batches; over two connections more could be under way.
+  if (i > 0 && p.turns - p.open.front()->turn >= 5) return false;
   for (std::size_t j = 0; j < i; ++j) {
     if (!p.open[j]->under_way) return false;  // behind a retry that waits
   }
@@ -99,11 +101,6 @@ void Producer::pump() {
         continue;
       }
       auto& open = partitions_[p].open;
-      // Brokers know an id's last five batches; over two connections there might be more under way.
-      if (std::ranges::count_if(open, [](const auto& b) { return b->sequence >= 0; }) >= 5 &&
-          open.front()->under_way) {
-        continue;
-      }
       if (partitions_[p].bump) bump_epoch(static_cast<int>(p));
       if (partitions_[p].bump) continue;
       for (std::size_t i = 0; i < open.size(); ++i) {
@@ -125,6 +122,7 @@ void Producer::send(Node node, const std::vector<std::pair<int, BatchRef>>& batc
       b->sequence = part.next_sequence;
       part.next_sequence += static_cast<std::int32_t>(b->records.size());
     }
+    if (b->turn < 0) b->turn = part.turns++;
     b->under_way = true;
     ++b->attempts;
     for (const auto& r : b->records) sim_.oracle.sent(r);

@@ -16,6 +16,7 @@ class Producer : public Client {
  private:
   struct Batch {
     std::int32_t sequence = -1;
+    std::int64_t turn = -1;  // the how manyeth that was sent
     std::vector<RecordName> records;
     bool under_way = false;
     int attempts = 0;
@@ -26,6 +27,7 @@ class Producer : public Client {
     std::deque<BatchRef> open;  // in order: those sent first, not acknowledged yet
     std::uint32_t next_index = 0;
     std::int32_t next_sequence = 0;
+    std::int64_t turns = 0;
     std::int16_t epoch = 0;
     bool bump = false;  // before anything else is sent
   };

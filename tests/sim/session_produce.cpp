@@ -150,6 +150,7 @@ void Session::take_out_own_leaves() {
 
 void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::size_t index,
                    route::NodeKey node) {
+  if (e.request->api != produce) return;
   Exchange::Bound b;
   b.part = part;
   b.road = order_.sent(leaf.topic, {}, leaf.partition, node);

@@ -234,8 +234,16 @@ bool Session::committed(const wire::RequestHeader& h, const wire::Message& m,
   const auto request = decoded(h, m, frame);
   if (h.api == offset_fetch) {
     next_.change = [this, asked = request](const Value& answer) {
-      return planted::committed(proxy_, asked, answer,
-                                splice::fetched(proxy_.splice, asked, answer).answer);
+      auto fetched = splice::fetched(proxy_.splice, asked, answer);
+      // What is shown now is the group's place from here on: a later torn pair must not be made of
+      // an older commit. (net reports the drift alone.)
+      for (const auto& d : fetched.drift) {
+        proxy_.record(
+            splice::CommitAccepted{
+                d.group, d.topic, d.partition, d.shown, {}, proxy_.sim.time.now_ms()},
+            false);
+      }
+      return planted::committed(proxy_, asked, answer, fetched.answer);
     };
     return false;
   }
