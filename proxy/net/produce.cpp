@@ -52,6 +52,7 @@ void Session::read_batches(const wire::Parts& parts) {
 void Session::note_producer(std::int64_t id) {
   if (id < 0 || id == last_producer_) return;
   last_producer_ = id;
+  if (world_.producers_seen.size() >= producers_seen_max) world_.producers_seen.clear();
   world_.producers_seen.insert(id);
 }
 

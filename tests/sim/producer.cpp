@@ -76,6 +76,8 @@ bool Producer::may_send(const Partition& p, std::size_t i) const {
   if (b.under_way || sim_.time.now() < b.not_before) return false;
   if (kind_ != WriterKind::idempotent) return i == 0;
   if (b.sequence >= 0) return i == 0;  // a retry: only the first that is outstanding
+  // A broker without state takes any first sequence: Kafka's own gap, not ours (KIP-360).
+  if (i > 0 && p.acknowledged == 0) return false;
   // Brokers know an id's last five batches; over two connections more could be under way.
   if (i > 0 && p.turns - p.open.front()->turn >= 5) return false;
   for (std::size_t j = 0; j < i; ++j) {
@@ -181,6 +183,7 @@ void Producer::settle(int partition, const BatchRef& b, std::int64_t error, std:
       if (base >= 0) ++base;
     }
     std::erase(open, b);
+    ++partitions_[static_cast<std::size_t>(partition)].acknowledged;
     return;
   }
   constexpr std::int64_t retried[] = {-2, 3, 5, 6, 7};
@@ -220,6 +223,7 @@ void Producer::bump_epoch(int partition) {
   trace("bumps its epoch in partition " + std::to_string(partition));
   p.bump = false;
   ++p.epoch;
+  p.acknowledged = 0;
   p.next_sequence = 0;
   for (auto& b : p.open) b->sequence = -1;
 }

@@ -27,7 +27,7 @@ class Producer : public Client {
     std::deque<BatchRef> open;  // in order: those sent first, not acknowledged yet
     std::uint32_t next_index = 0;
     std::int32_t next_sequence = 0;
-    std::int64_t turns = 0;
+    std::int64_t turns = 0, acknowledged = 0;  // in this epoch: sent, answered
     std::int16_t epoch = 0;
     bool bump = false;  // before anything else is sent
   };

@@ -37,6 +37,11 @@ struct Exchange {
     std::int32_t leader_epoch = -1;
     splice::PartitionLog* log = nullptr;
     bool first = false;
+    std::uint32_t cut = 0;  // of the tail it was sent to
+    // A resend that was let through during a hold may be answered after the flip: what it says of
+    // firsts and of unclear batches is not of the tail that is there by then. (net has no such
+    // test.)
+    bool of_tail() const { return log != nullptr && log->log.tail().cut == cut; }
   };
   std::vector<Bound> roads;
   std::unique_ptr<splice::Task> task;

@@ -78,6 +78,13 @@ bool Session::admit_produce(const wire::RequestHeader& h, std::span<std::byte> f
     const auto* log = proxy_.splice.partition(leaf.topic, {}, leaf.partition);
     if (t == nullptr || log == nullptr) continue;
     j = judge(*t, *log, batch);
+    if (proxy_.sim.tracing()) {
+      constexpr const char* words[] = {"passes", "is held", "wants an id", "is a repeat",
+                                       "is refused"};
+      proxy_.sim.trace(client_->client_id + ": seq " + std::to_string(batch.first_sequence) +
+                       " of partition " + std::to_string(leaf.partition) + " " +
+                       words[static_cast<std::size_t>(j.verdict)] + (j.first ? ", a first" : ""));
+    }
     if (j.verdict == Verdict::hold || j.verdict == Verdict::draw) {
       parked_ = true;
       held_.assign(frame.begin(), frame.end());
@@ -160,6 +167,7 @@ void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::s
     b.leader_epoch = p->epoch;
   }
   b.log = proxy_.splice.idle() ? nullptr : proxy_.splice.partition(leaf.topic, {}, leaf.partition);
+  if (b.log != nullptr) b.cut = b.log->log.tail().cut;
   b.first = index < judged_.size() && judged_[index].first;
   if (b.first) {
     b.log->firsts[b.batch.producer_id] = splice::PartitionLog::First::on_its_way;
@@ -182,7 +190,7 @@ void Session::settle(Exchange& e, std::size_t part, const wire::Value& answer) {
     return -1;
   };
   for (const auto& b : e.roads) {
-    if (b.part != part || b.log == nullptr) continue;
+    if (b.part != part || !b.of_tail()) continue;
     const auto error = error_of(b);
     if (b.first) {
       if (error == 0) {
@@ -202,7 +210,7 @@ void Session::mark_unclear(const Link& link) {
   for (const auto& a : link.awaited) {
     if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
     for (const auto& b : a.exchange->roads) {
-      if (b.part != a.part) continue;
+      if (b.part != a.part || (b.log != nullptr && !b.of_tail())) continue;
       splice::Unclear u;
       u.batch = b.batch;
       u.node = link.node;
