@@ -24,11 +24,12 @@ clusters:
 control: {{ socket: control.sock, http: 127.0.0.1:{http} }}
 journal: journal
 log: {{ level: {level} }}
+move: {{ hold_limit: {hold_limit} }}
 """
 
 
 class Shunt:
-    def __init__(self, folder, old, new=None, port=9092, http=9644, level="info"):
+    def __init__(self, folder, old, new=None, port=9092, http=9644, level="info", hold_limit="2s"):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port, self.http = port, http
@@ -38,7 +39,7 @@ class Shunt:
         spaced = [text and text.replace(",", ", ") for text in (old, new)]
         second = f"  new: {{ bootstrap: [{spaced[1]}] }}\n" if new else ""
         config.write_text(
-            CONFIG.format(old=spaced[0], new=second, port=port, http=http, level=level)
+            CONFIG.format(old=spaced[0], new=second, port=port, http=http, level=level, hold_limit=hold_limit)
         )
         self.program = Program(
             "shunt", [str(BINARY), "run", "-c", str(config)], self.folder / "shunt.log"

@@ -187,7 +187,7 @@ void check_producers(const Running& run) {
                      const std::string name(t["Name"].text());
                      for (const auto& p : t["Partitions"].array()) {
                        const auto index = static_cast<std::int32_t>(p["PartitionIndex"].number());
-              const auto* log = run->world.splice.partition(name, {}, index);
+                       const auto* log = run->world.splice.partition(name, {}, index);
                        for (const auto& producer : p["ActiveProducers"].array()) {
                          const bool idle = newest - producer["LastTimestamp"].number() > recent_ms;
                          if (idle && producer["CurrentTxnStartOffset"].number() < 0) continue;

@@ -26,6 +26,7 @@ class TwoNodes : public Naming {
   }
   const std::string& cluster_id() override { return cluster_id_; }
   wire::Uuid topic_id(Cluster, const wire::Uuid& id) override { return id; }
+  wire::Uuid native_topic_id(Cluster, const wire::Uuid& id) override { return id; }
 
  private:
   std::vector<ShownNode> nodes_ = {{NodeId{0}, {"127.1.0.1", 9092}, "r", true},

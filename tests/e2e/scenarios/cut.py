@@ -24,7 +24,7 @@ AROUND = 1.0  # seconds before a cut that belong to it when silences are measure
 
 
 def run(pair, report):
-    shunt = pair.own_shunt("cut", 20, level="debug").start()
+    shunt = pair.own_shunt("cut", 20, level="debug", hold_limit="9s").start()
     try:
         for number, kinds in enumerate(BATCHES):
             batch = Batch(pair, report, shunt, number, kinds)

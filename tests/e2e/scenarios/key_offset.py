@@ -19,7 +19,7 @@ SEED = 4
 
 
 def run(pair, report):
-    shunt = pair.own_shunt("key-offset", 21, level="debug").start()
+    shunt = pair.own_shunt("key-offset", 21, level="debug", hold_limit="9s").start()
     scene = Scene(pair, report, shunt)
     try:
         report.guard("key-offset", pair.name, "all", scene.run, shunt=shunt)
