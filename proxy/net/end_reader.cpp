@@ -208,13 +208,15 @@ void EndReader::configs(Cluster c, Joint join) {
 void EndReader::ends(Cluster c, Joint join) {
   constexpr int read_committed = 1;
   const OffsetsAsked log_end{.replica = OffsetsAsked::debug_replica}, high_watermark,
-      last_stable{.isolation = read_committed};
+      last_stable{.isolation = read_committed}, log_start{.timestamp = OffsetsAsked::earliest};
   for (const auto& [leader, keys] : by_leader(c)) {
     offsets(c, leader, keys, log_end, &splice::EndReading::log_end, join);
     offsets(c, leader, keys, high_watermark, &splice::EndReading::high_watermark, join);
     offsets(c, leader, keys, last_stable, &splice::EndReading::last_stable, join);
     epoch_ends(c, leader, keys, join);
-    if (c == from_) producers(leader, keys, join);
+    if (c != from_) continue;
+    offsets(c, leader, keys, log_start, &splice::EndReading::log_start, join);
+    producers(leader, keys, join);
   }
 }
 
@@ -290,6 +292,8 @@ void EndReader::tails(Joint join) {
       const auto& tail = world_.splice.partition(key.first, {}, key.second)->log.tail();
       const auto end = side(p, from_).reading.log_end;
       if (p.read_to < 0) p.read_to = std::max(tail.native_start, end - look_back_offsets);
+      // An error answer for what retention took would not say where the log begins now.
+      p.read_to = std::max(p.read_to, side(p, from_).reading.log_start);
     }
     tails_from(leader, keys, join);
   }

@@ -129,7 +129,15 @@ Seam Cut::seam(const PartitionReading& r, const PartitionLog& p) const {
     for (auto& b : shown.last) {
       if (b.offset >= 0) b.offset = tail.shown(b.offset).at;
     }
-    s.producers[*id] = std::move(shown);
+    // The client may still ask for batches of the segments before: as a broker, five in all.
+    ProducerTail& known = s.producers[*id];
+    if (known.epoch == shown.epoch) {
+      shown.last.insert(shown.last.begin(), known.last.begin(), known.last.end());
+      if (shown.last.size() > batches_kept) {
+        shown.last.erase(shown.last.begin(), shown.last.end() - batches_kept);
+      }
+    }
+    known = std::move(shown);
   }
   while (s.producers.size() > producers_kept_max) s.producers.erase(s.producers.begin());
   for (const auto& u : p.unclear) s.unclear.push_back(u.batch);
