@@ -23,9 +23,9 @@ struct EndReading {
   std::int64_t epoch_end = -1;       // OffsetForLeaderEpoch of that epoch; -1: not told
   std::int64_t high_watermark = -1;  // ListOffsets, read_uncommitted
   std::int64_t last_stable = -1;     // ListOffsets, read_committed
-  std::int64_t log_start = 0;        // ListOffsets, earliest: records before it are gone
   int in_sync = 0, in_sync_min = 1;  // replicas; min.insync.replicas
   std::string error;                 // why it could not be read; empty: it could
+  std::int64_t log_start = 0;        // ListOffsets, earliest: records before it are gone
 };
 
 struct PartitionReading {
