@@ -24,8 +24,9 @@ TEST_CASE("cut: to and fro, everything stays one log", "[cut]") {
   w.run({}, "m1.1");
   CHECK(w.state.move("m1.1")->undone);
   CHECK(w.state.migration("m1")->newest() == nullptr);
-  // Virtual offsets, the clients' ids; who has not written since is still known.
-  ProducerTails then = {{7, {0, {{10, 14, 100}, {15, 19, 105}}}},
+  // Virtual offsets, the clients' ids; who has not written since is still known, and of who has the
+  // batches of the segment before too, up to five.
+  ProducerTails then = {{7, {0, {{0, 4, 90}, {5, 9, 95}, {10, 14, 100}, {15, 19, 105}}}},
                         {6, {0, {{0, 0, 119}}}},
                         {8, {2, {{3, 3, 40}}}},
                         {9, {1, {{7, 7, -1}}}}};
