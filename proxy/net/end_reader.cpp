@@ -1,6 +1,7 @@
 #include "proxy/net/end_reader.h"
 
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
 #include <charconv>
 
 #include "proxy/splice/producers.h"
@@ -20,6 +21,8 @@ constexpr wire::ApiKey fetch_key = 1, metadata_key = 3, epochs_key = 23, describ
 // By name, not by topic id: topics of two clusters share no ids.
 constexpr wire::Version fetch_max = 12, metadata_max = 9, epochs_max = 3, describe_configs_max = 2,
                         describe_producers_max = 0;
+constexpr int prepare_attempts = 15;
+constexpr auto prepare_pause = std::chrono::milliseconds(200);
 constexpr std::int64_t look_back_offsets = 2000;  // for the last batches of producers
 constexpr std::int32_t fetch_bytes = 4 << 20, fetch_partition_bytes = 1 << 20;
 
@@ -41,20 +44,32 @@ void EndReader::prepare(std::function<void(std::string)> done) {
   auto configured = std::make_shared<Join>();
   configured->then = [self, done = std::move(done)] {
     if (!self->problem_.empty()) return done(self->problem_);
-    self->read([self, done](const std::vector<splice::PartitionReading>& readings) {
-      for (const auto& r : readings) {
-        for (const auto* s : {&r.from, &r.to}) {
-          if (!s->error.empty()) {
-            return done(r.topic + "-" + std::to_string(r.partition) + ": " + s->error);
-          }
-        }
-      }
-      done("");
-    });
+    self->try_read(prepare_attempts, done);
   };
   configs(Cluster::old_cluster, configured);
   configs(Cluster::new_cluster, configured);
   configured->end();
+}
+
+// Nobody waits yet: what a leader change makes brokers say for a moment (74, FENCED_LEADER_EPOCH,
+// while another broker's metadata is behind) is asked again.
+void EndReader::try_read(int attempts, std::function<void(std::string)> done) {
+  read([self = shared_from_this(), attempts,
+        done = std::move(done)](const std::vector<splice::PartitionReading>& readings) {
+    for (const auto& r : readings) {
+      for (const auto* s : {&r.from, &r.to}) {
+        if (s->error.empty()) continue;
+        if (attempts <= 1) {
+          return done(r.topic + "-" + std::to_string(r.partition) + ": " + s->error);
+        }
+        auto timer = std::make_shared<boost::asio::steady_timer>(self->world_.io, prepare_pause);
+        return timer->async_wait([timer, self, attempts, done](boost::system::error_code) {
+          self->try_read(attempts - 1, done);
+        });
+      }
+    }
+    done("");
+  });
 }
 
 void EndReader::read(std::function<void(const std::vector<splice::PartitionReading>&)> done) {

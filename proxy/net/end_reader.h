@@ -30,6 +30,7 @@ class EndReader : public std::enable_shared_from_this<EndReader> {
   std::set<std::int64_t> known_producers() const;
 
  private:
+  void try_read(int attempts, std::function<void(std::string problem)> done);
   using Key = PartitionKey;
   struct Side {
     route::NativeNodeId leader{-1};
