@@ -345,11 +345,7 @@ void EndReader::tails_from(route::NativeNodeId leader, std::set<Key> keys, Joint
             Partition& into = self->partitions_[key];
             const auto before = into.read_to;
             const auto code = p["ErrorCode"].number();
-            // Retention or DeleteRecords have eaten what we began with.
-            if (code == 1 && before < p["LogStartOffset"].number())
-              into.read_to = p["LogStartOffset"].number();
-            else if (code != 0)
-              self->fail(self->from_, {key}, "Fetch: error " + std::to_string(code));
+            if (code != 0) self->fail(self->from_, {key}, "Fetch: error " + std::to_string(code));
             self->take_records(into, p["Records"].bytes());
             progress |= into.read_to > before;
           }

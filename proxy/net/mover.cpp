@@ -252,6 +252,19 @@ void Mover::cut(const splice::Migration& m, std::vector<std::string> topics, Clu
   check.from = to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster;
   check.accept_history = true;  // asked when the migration was started
   check.accept_stragglers = accept_stragglers;
+  // It runs from here on for others, though its checks come first.
+  running_ =
+      std::make_shared<CutRun>(world_, plan_of(m, std::move(topics), to, undoes), check.from);
+  find_blockers(world_, *old_, check, [this, done](std::vector<Check> found) {
+    if (found.empty()) return running_->start(when_ended(done));
+    let_run_go();
+    const auto r = blocked(std::move(found));
+    done(&r, {});
+  });
+}
+
+splice::CutPlan Mover::plan_of(const splice::Migration& m, std::vector<std::string> topics,
+                               Cluster to, const std::string& undoes) const {
   splice::CutPlan plan;
   plan.migration = m.id;
   plan.move = world_.splice.next_move_id(m);
@@ -260,39 +273,27 @@ void Mover::cut(const splice::Migration& m, std::vector<std::string> topics, Clu
   plan.to = to;
   plan.hold_limit_ms = world_.settings.move.hold_limit.count();
   plan.unclear_ms = world_.settings.move.unclear.count();
-  // It runs from here on for others, though its checks come first.
-  running_ = std::make_shared<CutRun>(world_, plan, check.from);
-  find_blockers(world_, *old_, check, [this, done](std::vector<Check> found) {
-    if (!found.empty()) {
-      boost::asio::post(world_.io, [run = std::move(running_)] {});
-      running_ = nullptr;
-      const auto r = blocked(std::move(found));
-      return done(&r, {});
-    }
-    running_->start([this, done](const ProduceMoved& moved) {
-      boost::asio::post(world_.io, [run = std::move(running_)] {});  // it is in its own call
-      running_ = nullptr;
-      done(nullptr, moved);
-    });
-  });
+  return plan;
+}
+
+void Mover::let_run_go() {
+  boost::asio::post(world_.io, [run = std::move(running_)] {});  // it may be in its own call
+  running_ = nullptr;
+}
+
+std::function<void(const ProduceMoved&)> Mover::when_ended(Done<ProduceMoved> done) {
+  return [this, done = std::move(done)](const ProduceMoved& moved) {
+    let_run_go();
+    done(nullptr, moved);
+  };
 }
 
 // New is the thing that failed (rules B1): production goes back to old without asking it anything.
 void Mover::leave_new(const splice::Migration& m, const splice::Move& move,
                       Done<ProduceMoved> done) {
-  splice::CutPlan plan;
-  plan.migration = m.id;
-  plan.move = world_.splice.next_move_id(m);
-  plan.undoes = move.id;
-  plan.topics = move.topics;
-  plan.to = Cluster::old_cluster;
-  plan.hold_limit_ms = world_.settings.move.hold_limit.count();
-  running_ = std::make_shared<CutRun>(world_, plan, Cluster::new_cluster);
-  running_->leave([this, done](const ProduceMoved& moved) {
-    boost::asio::post(world_.io, [run = std::move(running_)] {});
-    running_ = nullptr;
-    done(nullptr, moved);
-  });
+  running_ = std::make_shared<CutRun>(
+      world_, plan_of(m, move.topics, Cluster::old_cluster, move.id), Cluster::new_cluster);
+  running_->leave(when_ended(std::move(done)));
 }
 
 void Mover::pause(const std::string& migration, bool paused, Done<std::string> done) {

@@ -34,6 +34,10 @@ class Mover : public Operator {
   bool may_begin(const splice::Migration& m, Refused& why) const;
   void cut(const splice::Migration& m, std::vector<std::string> topics, route::Cluster to,
            const std::string& undoes, bool accept_stragglers, Done<ProduceMoved> done);
+  splice::CutPlan plan_of(const splice::Migration& m, std::vector<std::string> topics,
+                          route::Cluster to, const std::string& undoes) const;
+  void let_run_go();
+  std::function<void(const ProduceMoved&)> when_ended(Done<ProduceMoved> done);
   void leave_new(const splice::Migration& m, const splice::Move& move, Done<ProduceMoved> done);
 
   World& world_;

@@ -36,16 +36,30 @@ splice::BatchId batch_id(wire::Bytes records) {
   return id;
 }
 
-// The batches of a Produce, by leaf: who sent them is asked when their link dies, and at a cut.
+void write_as(std::int64_t id, const splice::BatchId& batch, std::span<std::byte> records) {
+  if (id == batch.producer_id) return;
+  wire::BatchEdit edit;
+  edit.set_producer = true;
+  edit.producer_id = id;
+  edit.producer_epoch = batch.epoch;
+  wire::rewrite(edit, records);
+}
+
+namespace {
+
+splice::BatchId batch_of(const wire::Parts& parts, const wire::Leaf& leaf) {
+  const auto n = static_cast<std::size_t>(std::max<std::int64_t>(leaf.records_bytes, 0));
+  return batch_id(parts.body().subspan(static_cast<std::size_t>(leaf.records_at), n));
+}
+
+}  // namespace
+
+// The batches of a Produce, by leaf, as its client sent them.
 void Session::read_batches(const wire::Parts& parts) {
   auto& batches = world_.batches;
   batches.clear();
-  world_.judged.clear();
   for (const auto& leaf : parts.leaves()) {
-    const auto n = static_cast<std::size_t>(std::max<std::int64_t>(leaf.records_bytes, 0));
-    const auto& b = batches.emplace_back(
-        batch_id(parts.body().subspan(static_cast<std::size_t>(leaf.records_at), n)));
-    note_producer(b.producer_id);
+    note_producer(batches.emplace_back(batch_of(parts, leaf)).producer_id);
   }
 }
 
@@ -96,6 +110,7 @@ void Session::release_road(Exchange::Bound& b) {
 bool Session::admit_produce(const wire::RequestHeader& h, std::span<std::byte> frame) {
   const auto& parts = world_.parts;
   auto& judged = world_.judged;
+  read_batches(parts);
   judged.resize(world_.batches.size());
   std::size_t i = 0, own = 0;
   for (const auto& leaf : parts.leaves()) {
@@ -133,13 +148,11 @@ bool Session::admit_produce(const wire::RequestHeader& h, std::span<std::byte> f
   const auto body_at = frame.size() - parts.body().size();
   for (const auto& leaf : parts.leaves()) {
     const auto& j = judged[i];
-    if (j.verdict == Judged::Verdict::pass && j.id != world_.batches[i].producer_id) {
-      wire::BatchEdit edit;
-      edit.set_producer = true;
-      edit.producer_id = j.id;
-      edit.producer_epoch = world_.batches[i].epoch;
-      wire::rewrite(edit, frame.subspan(body_at + static_cast<std::size_t>(leaf.records_at),
-                                        static_cast<std::size_t>(leaf.records_bytes)));
+    if (j.verdict == Judged::Verdict::pass) {
+      write_as(
+          j.id, world_.batches[i],
+          frame.subspan(body_at + static_cast<std::size_t>(leaf.records_at),
+                        static_cast<std::size_t>(std::max<std::int64_t>(leaf.records_bytes, 0))));
     }
     ++i;
   }
@@ -232,8 +245,11 @@ void Session::take_out_own_leaves() {
 void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::size_t index,
                    route::NodeKey node) {
   if (e.request->api != produce) return;
+  // Judged ones may have another producer id in the frame by now.
   const bool judged = index < world_.judged.size();
-  watch(e, part, leaf.topic, leaf.topic_id, leaf.partition, node, world_.batches[index],
+  const auto batch = judged ? world_.batches[index] : batch_of(world_.parts, leaf);
+  if (!judged) note_producer(batch.producer_id);
+  watch(e, part, leaf.topic, leaf.topic_id, leaf.partition, node, batch,
         judged && world_.judged[index].first);
 }
 
@@ -296,6 +312,10 @@ void Session::settle(Exchange& e, std::size_t part, const wire::Value& answer) {
   }
 }
 
+std::string Session::client_name() const {
+  return who_.client_id.empty() ? remote_ : who_.client_id + " at " + remote_;
+}
+
 // The link ended before its answer: a broker may still append what was sent (rules A1).
 void Session::mark_unclear(const Link& link) {
   for (const auto& a : link.awaited) {
@@ -304,15 +324,14 @@ void Session::mark_unclear(const Link& link) {
                        a.part + 1 == a.exchange->parts.size();  // half a frame is nothing
     for (const auto& b : a.exchange->roads) {
       if (b.part != a.part) continue;
-      if (b.first && never) b.log->firsts.erase(b.batch.producer_id);
+      if (b.first) b.log->firsts.erase(b.batch.producer_id);
       if (never) continue;
       splice::Unclear u;
       u.batch = b.batch;
       u.node = link.node();
       u.leader_epoch = b.leader_epoch;
       u.since = observe::unix_ms_now();
-      u.client = who_.client_id.empty() ? remote_ : who_.client_id + " at " + remote_;
-      if (b.first) b.log->firsts.erase(b.batch.producer_id);
+      u.client = client_name();
       world_.unclear(b.road->key, b.log, std::move(u));
     }
   }
@@ -368,7 +387,7 @@ bool Session::is_acks_0(std::span<std::byte> frame) {
 
 // What is under way to one of these topics and was let through before the hold; empty: nothing.
 Session::Pending Session::pending(const Topics& topics, route::Cluster from) const {
-  const std::string name = who_.client_id.empty() ? remote_ : who_.client_id + " at " + remote_;
+  const std::string name = client_name();
   for (const auto& [node, link] : links_) {
     if (node.cluster != from || link->closed()) continue;
     const bool half = half_sent(*link);

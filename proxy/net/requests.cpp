@@ -133,7 +133,7 @@ void Session::request(std::span<std::byte> frame) {
   if (unresolved_.empty() && !again_) note(h, world_.parts);
   if (m->route == wire::Route::self) return answer_self(h, *m, body);
   if (h.api == produce) {
-    read_batches(world_.parts);
+    world_.judged.clear();
     if (!world_.splice.idle() && !admit_produce(h, frame)) return;
   } else if (!world_.splice.idle()) {
     next_ = {};

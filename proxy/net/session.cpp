@@ -279,10 +279,7 @@ void Session::link_failed(const std::shared_ptr<Link>& link, const std::string& 
   if (opened && link->awaited.empty() && link->unsent() == 0 &&
       !(upload_ && upload_->link == link)) {
     // A broker that lets an idle link go: the next request opens another.
-    link->close();
-    --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
-    links_.erase(node);
-    return;
+    return drop(*link);
   }
   observe::log::limited(observe::log::Level::warn, "link.failed",
                         {{"cluster", route::name(node.cluster)},
@@ -293,11 +290,16 @@ void Session::link_failed(const std::shared_ptr<Link>& link, const std::string& 
   if (!opened && move_to_another(link)) return;
   // Its answers will not come: what is left to wait for is owed by the other links.
   mark_unclear(*link);
-  link->close();
-  --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
-  links_.erase(node);
+  drop(*link);
   if (lingering_) return end_linger_if_done();
   close(opened ? CloseCause::link_lost : CloseCause::link_refused, why);
+}
+
+// Lets one link go; whoever holds it still may look at it.
+void Session::drop(Link& link) {
+  link.close();
+  --world_.metrics.links[static_cast<std::size_t>(link.node().cluster)];
+  links_.erase(link.node());
 }
 
 // A task goes on without one broker's answer. False: others wait for the link too.
@@ -308,9 +310,7 @@ bool Session::fail_tasks(const std::shared_ptr<Link>& link) {
       std::ranges::any_of(all, [](const Awaited& a) { return a.exchange && !a.exchange->task; })) {
     return false;
   }
-  link->close();
-  --world_.metrics.links[static_cast<std::size_t>(link->node().cluster)];
-  links_.erase(link->node());
+  drop(*link);
   for (const auto& a : all) {
     if (a.exchange != nullptr && !closed_) take_for_task(*a.exchange, a.part, {});
   }
@@ -332,9 +332,7 @@ bool Session::move_to_another(const std::shared_ptr<Link>& link) {
     to.awaited.insert(to.awaited.end(), link->awaited.begin(), link->awaited.end());
     to.send(bytes);
     if (upload_ && upload_->link == link) upload_->link = links_[other];
-    link->close();
-    --world_.metrics.links[static_cast<std::size_t>(other.cluster)];
-    links_.erase(link->node());
+    drop(*link);
     resume_soon();
     return true;
   }

@@ -20,6 +20,11 @@
 
 namespace shunt::net {
 
+// The first batch of a record set, as the duplicate check names it.
+splice::BatchId batch_id(wire::Bytes records);
+// Writes a producer id into that batch, unless it is the one that stands there.
+void write_as(std::int64_t id, const splice::BatchId& batch, std::span<std::byte> records);
+
 class Session : public Link::Owner, public std::enable_shared_from_this<Session> {
  public:
   Session(World& world, tcp::socket socket, observe::Listener listener,
@@ -72,6 +77,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void link_drained(const std::shared_ptr<Link>& link) override;
   void link_failed(const std::shared_ptr<Link>& link, const std::string& why) override;
   bool move_to_another(const std::shared_ptr<Link>& link);
+  void drop(Link& link);
   bool fail_tasks(const std::shared_ptr<Link>& link);
   bool linger();
   void end_linger_if_done();
@@ -113,6 +119,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   bool on_another_road(const splice::PartitionLog& log) const;
   void count_road(Exchange::Bound& b);
   void release_road(Exchange::Bound& b);
+  std::string client_name() const;
   void settle(Exchange& e, std::size_t part, const wire::Value& answer);
   void mark_unclear(const Link& link);
   bool half_sent(const Link& link) const;
@@ -124,6 +131,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
                       std::span<std::byte> frame);
   std::optional<wire::Value> decoded(const wire::RequestHeader& h, const wire::Message& m,
                                      wire::Bytes frame);
+  std::vector<std::byte> reframed(const wire::RequestHeader& h, const wire::Message& m,
+                                  wire::Bytes frame, const wire::Value& body);
   bool names_spliced() const;
   bool task_for(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
   void begin_task(const wire::RequestHeader& h, const wire::Message& m,

@@ -90,6 +90,18 @@ std::optional<Value> Session::decoded(const wire::RequestHeader& h, const wire::
   return std::nullopt;
 }
 
+// The request with another body; empty: it could not be written, and the session has been closed.
+std::vector<std::byte> Session::reframed(const wire::RequestHeader& h, const wire::Message& m,
+                                         wire::Bytes frame, const Value& body) {
+  std::vector<std::byte> out(frame.begin(), frame.begin() + wire::frame_prefix_bytes + h.size);
+  if (const char* why = wire::encode(m, h.version, body, out)) {
+    close(CloseCause::internal, std::string(m.name) + ": " + why);
+    return {};
+  }
+  wire::seal(out);
+  return out;
+}
+
 bool Session::names_spliced() const {
   for (const auto& leaf : world_.parts.leaves()) {
     const auto* t = world_.splice.topic_of(leaf.topic, leaf.topic_id);
@@ -249,12 +261,8 @@ bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m
   body.set("RackId", "");  // a follower would not know what is shown (KIP-392)
   body.set("MaxWaitMs", std::min((*request)["MaxWaitMs"].number(), parked_poll_ms_max));
   body.set("Topics", std::move(topics));
-  std::vector<std::byte> out(frame.begin(), frame.begin() + wire::frame_prefix_bytes + h.size);
-  if (const char* why = wire::encode(m, h.version, body, out)) {
-    close(CloseCause::internal, std::string(m.name) + ": " + why);
-    return true;
-  }
-  wire::seal(out);
+  auto out = reframed(h, m, frame, body);
+  if (out.empty()) return true;
   next_.spliced = true;
   next_.asked.assign(frame.begin(), frame.end());
   world_.decision.act = route::Act::forward;
@@ -356,12 +364,8 @@ bool Session::committed(const wire::RequestHeader& h, const wire::Message& m,
     }
     return answer;
   };
-  std::vector<std::byte> out(frame.begin(), frame.begin() + wire::frame_prefix_bytes + h.size);
-  if (const char* why = wire::encode(m, h.version, commit->native, out)) {
-    close(CloseCause::internal, std::string(m.name) + ": " + why);
-    return true;
-  }
-  wire::seal(out);
+  auto out = reframed(h, m, frame, commit->native);
+  if (out.empty()) return true;
   // Taken apart again: positions in the body have moved.
   const auto body = wire::Bytes(out).subspan(wire::frame_prefix_bytes + h.size);
   if (const char* why = world_.parts.parse(m, h.version, body)) {

@@ -16,8 +16,8 @@ using wire::Value;
 
 namespace {
 
-constexpr wire::ApiKey fetch_key = 1, list_offsets_key = 2;
-constexpr wire::Version fetch_max = 12, list_offsets_max = 6;
+constexpr wire::ApiKey fetch_key = 1;
+constexpr wire::Version fetch_max = 12;
 
 }  // namespace
 
@@ -48,53 +48,38 @@ void StragglerWatch::look(Cluster c) {
     }
   }
   for (const auto& [node, keys] : asked) {
-    ask_end(c, node, keys,
-            [self = shared_from_this(), c](const Value& answer) { self->compare(c, answer); });
+    ask_ends(c, node, keys,
+             [self = shared_from_this(), c](const Key& key, std::optional<std::int64_t> end) {
+               if (end) self->compare(c, key, *end);
+             });
   }
 }
 
-void StragglerWatch::ask_end(Cluster c, route::NativeNodeId node, const std::set<Key>& keys,
-                             std::function<void(const Value&)> then) {
-  constexpr std::int64_t latest = -1;
-  constexpr int log_end = -2;  // ReplicaId: not the high watermark (rules C1)
-  Array topics;
-  for (auto it = keys.begin(); it != keys.end();) {
-    const std::string& name = it->first;
-    Array partitions;
-    for (; it != keys.end() && it->first == name; ++it) {
-      partitions.push_back(Struct{
-          {"PartitionIndex", it->second}, {"CurrentLeaderEpoch", -1}, {"Timestamp", latest}});
-    }
-    topics.push_back(Struct{{"Name", name}, {"Partitions", std::move(partitions)}});
-  }
-  world_.access[static_cast<std::size_t>(c)]->call(
-      node, list_offsets_key, list_offsets_max,
-      Struct{{"ReplicaId", log_end}, {"IsolationLevel", 0}, {"Topics", std::move(topics)}},
-      [then = std::move(then)](const std::string& error, const Value& body) {
-        if (error.empty()) then(body);  // else at the next tick
-      });
+void StragglerWatch::ask_ends(Cluster c, route::NativeNodeId node, const std::set<Key>& keys,
+                              std::function<void(const Key&, std::optional<std::int64_t>)> then) {
+  const OffsetsAsked log_end{.replica = OffsetsAsked::debug_replica};
+  const auto joint = join([] {});
+  list_offsets(
+      world_, c, node, keys, log_end, [](const Key&) { return -1; },
+      [then = std::move(then)](const Key& key, const std::string& error, std::int64_t offset) {
+        then(key, error.empty() ? std::optional(offset) : std::nullopt);
+      },
+      joint);
+  joint->end();
 }
 
-void StragglerWatch::compare(Cluster c, const Value& answer) {
-  for (const auto& t : answer["Topics"].array()) {
-    for (const auto& p : t["Partitions"].array()) {
-      const Key key{std::string(t["Name"].text()),
-                    static_cast<std::int32_t>(p["PartitionIndex"].number())};
-      const auto* log = world_.splice.partition(key.first, {}, key.second);
-      if (log == nullptr || p["ErrorCode"].number() != 0 || busy_.contains(key)) continue;
-      const auto end = log->log.next_native(c);
-      if (log->log.tail().cluster == c || !end) continue;  // it has moved meanwhile
-      const auto now = p["Offset"].number();
-      const auto known = std::max(*end, markers_to_[key]);
-      if (now <= known) continue;
-      busy_.insert(key);
-      Late late;
-      late.from = c;
-      late.end = now;
-      late.read_to = *end;
-      read(key, late);
-    }
-  }
+void StragglerWatch::compare(Cluster c, const Key& key, std::int64_t log_end) {
+  const auto* log = world_.splice.partition(key.first, {}, key.second);
+  if (log == nullptr || busy_.contains(key)) return;
+  const auto end = log->log.next_native(c);
+  if (log->log.tail().cluster == c || !end) return;  // it has moved meanwhile
+  if (log_end <= std::max(*end, markers_to_[key])) return;
+  busy_.insert(key);
+  Late late;
+  late.from = c;
+  late.end = log_end;
+  late.read_to = *end;
+  read(key, late);
 }
 
 // Reads what is there, batch by batch: data or markers?
@@ -155,16 +140,13 @@ void StragglerWatch::sweep(const Key& key, const Late& late) {
     busy_.erase(key);
     return;
   }
-  ask_end(tail, *node, {key}, [self = shared_from_this(), key, late, tail](const Value& answer) {
-    self->busy_.erase(key);
-    const auto topics = answer["Topics"].array();
-    const auto p = topics.empty() ? Value() : topics[0]["Partitions"].array()[0];
-    const auto* now = self->world_.splice.partition(key.first, {}, key.second);
-    const auto* topic = self->world_.splice.topic(key.first);
-    if (p.null() || p["ErrorCode"].number() != 0 || topic->held || now->log.tail().cluster != tail)
-      return;  // at the next tick
-    self->swept(key, late, p["Offset"].number());
-  });
+  ask_ends(tail, *node, {key},
+           [self = shared_from_this(), late, tail](const Key& at, std::optional<std::int64_t> end) {
+             self->busy_.erase(at);
+             const auto* now = self->world_.splice.partition(at.first, {}, at.second);
+             const bool held = self->world_.splice.topic(at.first)->held;
+             if (end && !held && now->log.tail().cluster == tail) self->swept(at, late, *end);
+           });
 }
 
 void StragglerWatch::swept(const Key& key, const Late& late, std::int64_t tail_end) {

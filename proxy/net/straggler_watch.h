@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-#include "proxy/net/world.h"
+#include "proxy/net/ask.h"
 
 namespace shunt::net {
 
@@ -22,7 +22,7 @@ class StragglerWatch : public std::enable_shared_from_this<StragglerWatch> {
   void tick();
 
  private:
-  using Key = std::pair<std::string, std::int32_t>;
+  using Key = PartitionKey;
   struct Late {  // what a partition's left cluster holds past its segment's end
     route::Cluster from{};
     std::int64_t end = 0;      // native, of its log
@@ -31,13 +31,14 @@ class StragglerWatch : public std::enable_shared_from_this<StragglerWatch> {
     std::set<std::int64_t> producers;
   };
   void look(route::Cluster c);
-  void compare(route::Cluster c, const wire::Value& answer);
+  void compare(route::Cluster c, const Key& key, std::int64_t log_end);
   void read(const Key& key, const Late& late);
   void sweep(const Key& key, const Late& late);
   void swept(const Key& key, const Late& late, std::int64_t tail_end);
   std::optional<route::NativeNodeId> leader(route::Cluster c, const Key& key) const;
-  void ask_end(route::Cluster c, route::NativeNodeId leader, const std::set<Key>& keys,
-               std::function<void(const wire::Value&)> then);
+  // `then`: the log end of each partition that its leader could tell; the others at the next tick.
+  void ask_ends(route::Cluster c, route::NativeNodeId leader, const std::set<Key>& keys,
+                std::function<void(const Key&, std::optional<std::int64_t>)> then);
 
   World& world_;
   std::set<Key> busy_;

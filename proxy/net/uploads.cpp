@@ -10,8 +10,6 @@ namespace {
 constexpr wire::ApiKey produce = 0;
 }  // namespace
 
-splice::BatchId batch_id(wire::Bytes records);
-
 void Session::begin_stream(const wire::RequestHeader& h, wire::Bytes content_head,
                            std::uint64_t body) {
   upload_ = std::make_unique<Upload>(h, content_head, body);
@@ -63,13 +61,7 @@ bool Session::begin_part(wire::Bytes begin, std::span<std::byte> records) {
     close(CloseCause::link_refused, "no broker of the cluster is known");
     return false;
   }
-  if (judged.id != batch.producer_id) {
-    wire::BatchEdit edit;
-    edit.set_producer = true;
-    edit.producer_id = judged.id;
-    edit.producer_epoch = batch.epoch;
-    wire::rewrite(edit, records);
-  }
+  write_as(judged.id, batch, records);
   link_to(*node);
   u.link = links_[*node];
   if (u.exchange != nullptr) {

@@ -104,8 +104,8 @@ struct World {
   wire::Parts parts;
   route::Dispatch decision;
   wire::Edits edits;
-  std::vector<splice::BatchId> batches;  // of the Produce in `parts`, by leaf
-  std::vector<splice::Judged> judged;    // of those, when a migration is open
+  std::vector<splice::BatchId> batches;  // by leaf, of the Produce in `parts`, when a
+  std::vector<splice::Judged> judged;    // migration is open; and what became of them
 
   route::View view() const {
     return {&old_topology, &new_topology, splice.idle() ? nullptr : &splice};

@@ -146,9 +146,6 @@ class State : public route::Homes {
   // The client's id of one that was drawn for `cut`; nullopt: it is not ours. Cut 0: itself.
   std::optional<std::int64_t> producer_of(std::int64_t drawn, std::uint32_t cut) const;
 
-  // True: `id` was drawn for one of our clients, in whichever cut.
-  bool drawn(std::int64_t id) const;
-
   using CommitKey = std::pair<std::string, std::int32_t>;  // topic, partition
   const std::map<std::string, std::map<CommitKey, Commit>>& commits() const { return commits_; }
   const Commit* commit(const std::string& group, const std::string& topic,
