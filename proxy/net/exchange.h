@@ -43,6 +43,7 @@ struct Exchange {
   struct Bound {  // Produce: a partition, by the part it went with
     std::size_t part;
     route::ProduceOrder::Road* road;
+    route::ProduceOrder::Mark mark = 0;
     splice::BatchId batch{};
     std::int32_t leader_epoch = -1;       // native, when it was sent
     splice::PartitionLog* log = nullptr;  // of a topic in a migration

@@ -47,9 +47,9 @@ void write_as(std::int64_t id, const splice::BatchId& batch, std::span<std::byte
 
 namespace {
 
-splice::BatchId batch_of(const wire::Parts& parts, const wire::Leaf& leaf) {
+wire::Bytes records_of(const wire::Parts& parts, const wire::Leaf& leaf) {
   const auto n = static_cast<std::size_t>(std::max<std::int64_t>(leaf.records_bytes, 0));
-  return batch_id(parts.body().subspan(static_cast<std::size_t>(leaf.records_at), n));
+  return parts.body().subspan(static_cast<std::size_t>(leaf.records_at), n);
 }
 
 }  // namespace
@@ -59,7 +59,7 @@ void Session::read_batches(const wire::Parts& parts) {
   auto& batches = world_.batches;
   batches.clear();
   for (const auto& leaf : parts.leaves()) {
-    note_producer(batches.emplace_back(batch_of(parts, leaf)).producer_id);
+    note_producer(batches.emplace_back(batch_id(records_of(parts, leaf))).producer_id);
   }
 }
 
@@ -247,18 +247,20 @@ void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::s
   if (e.request->api != produce) return;
   // Judged ones may have another producer id in the frame by now.
   const bool judged = index < world_.judged.size();
-  const auto batch = judged ? world_.batches[index] : batch_of(world_.parts, leaf);
+  const auto batch = judged ? world_.batches[index] : batch_id(records_of(world_.parts, leaf));
   if (!judged) note_producer(batch.producer_id);
   watch(e, part, leaf.topic, leaf.topic_id, leaf.partition, node, batch,
-        judged && world_.judged[index].first);
+        judged && world_.judged[index].first,
+        route::ProduceOrder::mark_of(records_of(world_.parts, leaf)));
 }
 
 void Session::watch(Exchange& e, std::size_t part, std::string_view topic,
                     const wire::Uuid& topic_id, std::int32_t partition, route::NodeKey node,
-                    const splice::BatchId& batch, bool first) {
+                    const splice::BatchId& batch, bool first, route::ProduceOrder::Mark mark) {
   Exchange::Bound b;
   b.part = part;
   b.road = order_.sent(topic, topic_id, partition, node);
+  b.mark = mark;
   b.batch = batch;
   const auto name = topic.empty() ? world_.old_topology.topic_name(topic_id) : topic;
   if (const auto* p = world_.topology(node.cluster).partition(name, partition)) {

@@ -55,8 +55,9 @@ bool Session::begin_part(wire::Bytes begin, std::span<std::byte> records) {
     if (e.frame.empty()) wire::begin_answer(*e.answer, e.version, e.correlation, e.frame);
     return true;
   }
+  const auto mark = route::ProduceOrder::mark_of(records);
   const auto node = route::leader_of(world_.view(), u.cut.topic(), u.cut.topic_id(),
-                                     u.cut.partition(), origin(produce));
+                                     u.cut.partition(), origin(produce), mark);
   if (!node) {
     close(CloseCause::link_refused, "no broker of the cluster is known");
     return false;
@@ -68,7 +69,7 @@ bool Session::begin_part(wire::Bytes begin, std::span<std::byte> records) {
     ++u.exchange->parts_left;
     u.link->awaited.push_back({u.exchange, u.exchange->parts.size() - 1});
     watch(*u.exchange, u.exchange->parts.size() - 1, u.cut.topic(), u.cut.topic_id(),
-          u.cut.partition(), *node, batch, judged.first);
+          u.cut.partition(), *node, batch, judged.first, mark);
   } else {
     ++u.link->unanswered_sent;
   }

@@ -112,8 +112,14 @@ class Decision {
     const bool follower_allowed = request_.api == fetch && parts_.top(Role::rack).number > 0;
     each([&](const Leaf& l) -> std::optional<NodeKey> {
       if (follower_allowed && replica_at_address(l)) return origin_.addressed;
-      return leader_of(view_, l.topic, l.topic_id, l.partition, origin_);
+      return leader_of(view_, l.topic, l.topic_id, l.partition, origin_, mark_of(l));
     });
+  }
+
+  ProduceOrder::Mark mark_of(const Leaf& l) const {
+    if (origin_.order == nullptr || origin_.order->empty() || l.records_bytes < 0) return 0;
+    return ProduceOrder::mark_of(
+        parts_.body().subspan(l.records_at, static_cast<std::size_t>(l.records_bytes)));
   }
 
   // KIP-392: a consumer with a rack that dialled a follower was sent there by the leader.
@@ -185,12 +191,12 @@ void dispatch(const wire::Message& request, const wire::Parts& parts, const View
 
 std::optional<NodeKey> leader_of(const View& view, std::string_view topic,
                                  const wire::Uuid& topic_id, std::int32_t partition,
-                                 const Origin& origin) {
+                                 const Origin& origin, ProduceOrder::Mark batch) {
   const Cluster at = view.homes != nullptr ? view.homes->home(topic, topic_id) : home;
   const Topology* t = view.of(at);
   if (t == nullptr || view.old_cluster == nullptr) return std::nullopt;
   if (origin.order != nullptr) {
-    const auto bound = origin.order->bound(topic, topic_id, partition, origin.metadata_asked);
+    const auto bound = origin.order->bound(topic, topic_id, partition, batch);
     if (bound && bound->cluster == at && t->broker(bound->id) != nullptr) return bound;
   }
   // Clients know a topic by old's id.

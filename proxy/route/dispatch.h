@@ -42,7 +42,6 @@ struct Origin {
   std::optional<NodeKey> fetch_session_at{};  // ... and the node that holds it
   std::span<const std::string> unresolved{};  // coordinator keys that could not be found just now
   const ProduceOrder* order = nullptr;        // its batches on the way; null: nothing binds
-  std::uint64_t metadata_asked = 0;           // by this client so far
 };
 
 enum class Act : std::uint8_t {
@@ -67,9 +66,9 @@ struct Dispatch {
 void dispatch(const wire::Message& request, const wire::Parts& parts, const View& view,
               const Origin& origin, Dispatch& out);
 
-// The leader of one partition, for Produce frames that are streamed in parts.
+// The leader of one partition, for Produce frames that are streamed in parts; `batch`: the part's.
 std::optional<NodeKey> leader_of(const View& view, std::string_view topic,
                                  const wire::Uuid& topic_id, std::int32_t partition,
-                                 const Origin& origin);
+                                 const Origin& origin, ProduceOrder::Mark batch = 0);
 
 }  // namespace shunt::route

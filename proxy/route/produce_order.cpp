@@ -1,5 +1,7 @@
 #include "proxy/route/produce_order.h"
 
+#include "proxy/wire/batch.h"
+
 namespace shunt::route {
 namespace {
 
@@ -11,14 +13,18 @@ std::string key_of(std::string_view topic, const wire::Uuid& id, std::int32_t pa
 
 }  // namespace
 
+ProduceOrder::Mark ProduceOrder::mark_of(wire::Bytes records) {
+  wire::BatchHeader b;
+  return wire::parse(records, b) == wire::BatchParse::ok ? b.crc : 0;
+}
+
 std::optional<NodeKey> ProduceOrder::bound(std::string_view topic, const wire::Uuid& id,
-                                           std::int32_t partition,
-                                           std::uint64_t metadata_asked) const {
+                                           std::int32_t partition, Mark batch) const {
   if (roads_.empty()) return std::nullopt;
   const auto it = roads_.find(key_of(topic, id, partition));
   if (it == roads_.end()) return std::nullopt;
   const Road& r = it->second;
-  if (r.unanswered > 0 || r.refused_at == metadata_asked) return r.node;
+  if (r.unanswered > 0 || (r.refused && *r.refused != batch)) return r.node;
   return std::nullopt;
 }
 
@@ -27,19 +33,19 @@ ProduceOrder::Road* ProduceOrder::sent(std::string_view topic, const wire::Uuid&
   auto key = key_of(topic, id, partition);
   Road& r = roads_[key];
   if (r.key.empty()) r.key = std::move(key);
-  if (r.node != node) r.refused_at.reset();
+  if (r.node != node) r.refused.reset();
   r.node = node;
   ++r.unanswered;
   return &r;
 }
 
-void ProduceOrder::release(Road* road, bool refused, std::uint64_t metadata_asked) {
+void ProduceOrder::release(Road* road, bool refused, Mark batch) {
   --road->unanswered;
-  if (refused)
-    road->refused_at = metadata_asked;
-  else if (road->refused_at && *road->refused_at != metadata_asked)
-    road->refused_at.reset();
-  if (road->unanswered == 0 && !road->refused_at) {
+  if (!refused)
+    road->refused.reset();
+  else if (!road->refused)
+    road->refused = batch;
+  if (road->unanswered == 0 && !road->refused) {
     const std::string key = std::move(road->key);
     roads_.erase(key);
   }

@@ -7,8 +7,10 @@
 //
 // So a partition stays with the node that was last used for it on this connection
 //  - while an earlier Produce to that node is unanswered, and
-//  - after that node refused one as no longer the leader, until the client has asked for Metadata:
-//    what comes before that was sent before the client knew.
+//  - after that node refused one as no longer the leader, until that batch comes again here: what
+//    comes before it was sent before the client knew. (A Metadata request does not say so: it may
+//    have been on its way when the refusal was.) A client that takes it to the new leader's address
+//    leaves nothing to bind; one that gives it up gets, as without a proxy, what the node says.
 #pragma once
 
 #include <cstdint>
@@ -20,27 +22,33 @@
 
 #include "proxy/route/node.h"
 #include "proxy/wire/value.h"
+#include "proxy/wire/walker.h"
 
 namespace shunt::route {
 
 class ProduceOrder {
  public:
+  // What a batch and its resend have in common: the checksum, which covers all that its client
+  // says.
+  using Mark = std::uint32_t;
+  // Of the first batch of a record set, of which at least the header is there; else 0.
+  static Mark mark_of(wire::Bytes records);
+
   // One partition's state; stays where it is until release().
   struct Road {
     std::string key;
     NodeKey node;
     std::uint32_t unanswered = 0;
-    std::optional<std::uint64_t> refused_at;  // the client's count of Metadata requests then
+    std::optional<Mark> refused;  // the first one that the node refused
   };
 
-  // Where the partition is bound to go; nullopt: wherever its leader is. `metadata_asked`: how
-  // often this client has asked for Metadata so far.
+  // Where this batch is bound to go; nullopt: wherever its partition's leader is.
   std::optional<NodeKey> bound(std::string_view topic, const wire::Uuid& id, std::int32_t partition,
-                               std::uint64_t metadata_asked) const;
+                               Mark batch) const;
   // A Produce that will be answered goes to `node`. The road is good until release().
   Road* sent(std::string_view topic, const wire::Uuid& id, std::int32_t partition, NodeKey node);
   // Its answer came; `refused`: the node said that it does not lead (all) the partitions.
-  void release(Road* road, bool refused, std::uint64_t metadata_asked);
+  void release(Road* road, bool refused, Mark batch);
   bool empty() const { return roads_.empty(); }
 
  private:

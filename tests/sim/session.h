@@ -32,6 +32,7 @@ struct Exchange {
   struct Bound {
     std::size_t part;
     route::ProduceOrder::Road* road;
+    route::ProduceOrder::Mark mark = 0;
     int partition = -1;
     splice::BatchId batch{};
     std::int32_t leader_epoch = -1;
@@ -189,7 +190,6 @@ class Session : public std::enable_shared_from_this<Session> {
   std::deque<Buffer> carry_;  // received, not taken yet
   Buffer held_;
   route::ProduceOrder order_;
-  std::uint64_t metadata_asked_ = 0;
   struct Next {
     std::function<wire::Value(const wire::Value&)> change;
     bool spliced = false;

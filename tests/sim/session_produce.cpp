@@ -161,6 +161,8 @@ void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::s
   Exchange::Bound b;
   b.part = part;
   b.road = order_.sent(leaf.topic, {}, leaf.partition, node);
+  b.mark = route::ProduceOrder::mark_of(
+      parts_.body().subspan(leaf.records_at, static_cast<std::size_t>(leaf.records_bytes)));
   b.partition = leaf.partition;
   b.batch = batches_[index];
   if (const auto* p = proxy_.topology(node.cluster).partition(leaf.topic, leaf.partition)) {

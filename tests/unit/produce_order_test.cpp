@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "proxy/route/dispatch.h"
+#include "proxy/wire/batch.h"
 
 using namespace shunt;
 using route::Cluster;
@@ -19,43 +20,63 @@ const NodeKey second{Cluster::old_cluster, NativeNodeId{2}};
 
 TEST_CASE("produce order: nothing in flight binds nothing", "[produce_order]") {
   ProduceOrder order;
-  CHECK(order.bound("t", no_id, 0, 0) == std::nullopt);
+  CHECK(order.bound("t", no_id, 0, 1) == std::nullopt);
   auto* road = order.sent("t", no_id, 0, first);
-  order.release(road, false, 0);
-  CHECK(order.bound("t", no_id, 0, 0) == std::nullopt);
+  order.release(road, false, 1);
+  CHECK(order.bound("t", no_id, 0, 2) == std::nullopt);
   CHECK(order.empty());
 }
 
 TEST_CASE("produce order: an unanswered batch binds its partition alone", "[produce_order]") {
   ProduceOrder order;
   auto* road = order.sent("t", no_id, 0, first);
-  CHECK(order.bound("t", no_id, 0, 7) == first);
-  CHECK(order.bound("t", no_id, 1, 7) == std::nullopt);
-  CHECK(order.bound("t2", no_id, 0, 7) == std::nullopt);
+  CHECK(order.bound("t", no_id, 0, 2) == first);
+  CHECK(order.bound("t", no_id, 1, 2) == std::nullopt);
+  CHECK(order.bound("t2", no_id, 0, 2) == std::nullopt);
   auto* again = order.sent("t", no_id, 0, first);
   CHECK(again == road);
-  order.release(road, false, 7);
-  CHECK(order.bound("t", no_id, 0, 7) == first);  // the second one is still out
-  order.release(again, false, 7);
+  order.release(road, false, 1);
+  CHECK(order.bound("t", no_id, 0, 3) == first);  // the second one is still out
+  order.release(again, false, 2);
   CHECK(order.empty());
 }
 
-TEST_CASE("produce order: a refusal binds until the client asks for Metadata", "[produce_order]") {
+TEST_CASE("produce order: a refusal binds until that batch comes again", "[produce_order]") {
   ProduceOrder order;
-  order.release(order.sent("t", no_id, 0, first), true, 3);
-  CHECK(order.bound("t", no_id, 0, 3) == first);         // sent before the client knew
-  CHECK(order.bound("t", no_id, 0, 4) == std::nullopt);  // it has asked
+  auto* road = order.sent("t", no_id, 0, first);
+  order.sent("t", no_id, 0, first);
+  order.release(road, true, 11);
+  CHECK(order.bound("t", no_id, 0, 11) == first);  // the second one is still out
+  order.release(road, true, 12);
+  CHECK(order.bound("t", no_id, 0, 13) == first);  // sent before the client knew
+  CHECK(order.bound("t", no_id, 0, 12) == first);  // again, but not the first that was refused
+  CHECK(order.bound("t", no_id, 0, 11) == std::nullopt);
   SECTION("what goes elsewhere then is bound there") {
-    auto* road = order.sent("t", no_id, 0, second);
-    CHECK(order.bound("t", no_id, 0, 4) == second);
-    order.release(road, false, 4);
+    road = order.sent("t", no_id, 0, second);
+    CHECK(order.bound("t", no_id, 0, 12) == second);
+    order.release(road, false, 11);
     CHECK(order.empty());
   }
   SECTION("a second refusal binds anew") {
-    order.release(order.sent("t", no_id, 0, second), true, 4);
-    CHECK(order.bound("t", no_id, 0, 4) == second);
-    CHECK(order.bound("t", no_id, 0, 5) == std::nullopt);
+    order.release(order.sent("t", no_id, 0, second), true, 11);
+    CHECK(order.bound("t", no_id, 0, 12) == second);
+    CHECK(order.bound("t", no_id, 0, 11) == std::nullopt);
   }
+  SECTION("a node that takes one again leads again") {
+    order.release(order.sent("t", no_id, 0, first), false, 13);
+    CHECK(order.empty());
+  }
+}
+
+TEST_CASE("produce order: a batch and its resend have one mark", "[produce_order]") {
+  std::vector<std::byte> batch(wire::batch_header_bytes);
+  batch[11] = std::byte{wire::batch_header_bytes - wire::batch_log_overhead};
+  batch[16] = std::byte{2};   // magic
+  batch[20] = std::byte{77};  // CRC
+  CHECK(ProduceOrder::mark_of(batch) == 77);
+  batch[15] = std::byte{9};  // the leader epoch is not its client's word
+  CHECK(ProduceOrder::mark_of(batch) == 77);
+  CHECK(ProduceOrder::mark_of({}) == 0);
 }
 
 TEST_CASE("produce order: topics by id are told apart", "[produce_order]") {
