@@ -14,8 +14,8 @@ using wire::Role;
 
 namespace {
 
-constexpr wire::ApiKey produce = 0, fetch = 1, find_coordinator = 10, leave_group = 13,
-                       api_versions = 18, get_telemetry = 71, push_telemetry = 72;
+constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3, find_coordinator = 10,
+                       leave_group = 13, api_versions = 18, get_telemetry = 71, push_telemetry = 72;
 
 constexpr std::size_t members_seen_max = 1 << 20;
 
@@ -147,6 +147,7 @@ void Session::request(std::span<std::byte> frame) {
 // What a request tells of its client: names, use of APIs, groups.
 void Session::note(const wire::RequestHeader& h, const wire::Parts& parts) {
   ++apis_[{h.api, h.version}];
+  if (h.api == metadata) ++metadata_asked();
   if (h.has_client_id && who_.client_id != h.client_id) learn_client_id(h.client_id);
   const auto& group = parts.top(Role::group_id);
   const auto& member = parts.top(Role::member_id);
@@ -221,7 +222,13 @@ route::Origin Session::origin(wire::ApiKey api) const {
           .fetch_session = fetch_session_,
           .fetch_session_at = fetch_session_at_,
           .unresolved = unresolved_,
-          .order = api == produce ? &order_ : nullptr};
+          .order = api == produce ? &order_ : nullptr,
+          .metadata_asked = metadata_asked()};
+}
+
+std::uint64_t& Session::metadata_asked() const {
+  const auto i = static_cast<std::uint32_t>(who_.instance);
+  return i == 0 ? own_metadata_asked_ : world_.metadata_asked[i];
 }
 
 void Session::remember_keys(Exchange& e, const wire::Message& m, const wire::Parts& parts) {

@@ -96,6 +96,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void answer_with(const wire::RequestHeader& h, wire::Version version, const wire::Value& body);
   void resolve(std::span<std::byte> frame);
   route::Origin origin(wire::ApiKey api) const;
+  std::uint64_t& metadata_asked() const;
   Exchange& expect(const wire::RequestHeader& h, const wire::Message& m);
   void remember_keys(Exchange& e, const wire::Message& m, const wire::Parts& parts);
   Link& link_to(route::NodeKey node);
@@ -205,7 +206,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::vector<std::byte> client_out_;  // what the client did not take yet
   std::size_t client_sent_ = 0;
   route::ProduceOrder order_;
-  struct Next {  // what the exchange that begins next is to have
+  mutable std::uint64_t own_metadata_asked_ = 0;  // of a connection without instance
+  struct Next {                                   // what the exchange that begins next is to have
     std::function<wire::Value(const wire::Value&)> change;
     bool spliced = false;
     std::vector<std::byte> asked;

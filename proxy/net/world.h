@@ -77,6 +77,7 @@ struct World {
   CommitTaker* commits = nullptr;
   std::set<std::shared_ptr<Session>> sessions;
   std::set<std::shared_ptr<Session>> lingering;  // their clients have gone (Session::linger)
+  std::unordered_map<std::uint32_t, std::uint64_t> metadata_asked;  // by client instance
   bool draining = false;
   route::Instance shared_instance{0};  // kafka-go's (naming.cpp); 0: not needed yet
   std::mt19937_64 random;              // ids for telemetry only

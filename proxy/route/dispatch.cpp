@@ -196,7 +196,8 @@ std::optional<NodeKey> leader_of(const View& view, std::string_view topic,
   const Topology* t = view.of(at);
   if (t == nullptr || view.old_cluster == nullptr) return std::nullopt;
   if (origin.order != nullptr) {
-    const auto bound = origin.order->bound(topic, topic_id, partition, batch);
+    const auto bound = origin.order->bound(topic, topic_id, partition, batch, origin.addressed,
+                                           origin.metadata_asked);
     if (bound && bound->cluster == at && t->broker(bound->id) != nullptr) return bound;
   }
   // Clients know a topic by old's id.

@@ -42,6 +42,7 @@ struct Origin {
   std::optional<NodeKey> fetch_session_at{};  // ... and the node that holds it
   std::span<const std::string> unresolved{};  // coordinator keys that could not be found just now
   const ProduceOrder* order = nullptr;        // its batches on the way; null: nothing binds
+  std::uint64_t metadata_asked = 0;           // by this client so far
 };
 
 enum class Act : std::uint8_t {

@@ -19,13 +19,16 @@ ProduceOrder::Mark ProduceOrder::mark_of(wire::Bytes records) {
 }
 
 std::optional<NodeKey> ProduceOrder::bound(std::string_view topic, const wire::Uuid& id,
-                                           std::int32_t partition, Mark batch) const {
+                                           std::int32_t partition, Mark batch,
+                                           std::optional<NodeKey> dialled,
+                                           std::uint64_t metadata_asked) const {
   if (roads_.empty()) return std::nullopt;
   const auto it = roads_.find(key_of(topic, id, partition));
   if (it == roads_.end()) return std::nullopt;
   const Road& r = it->second;
-  if (r.unanswered > 0 || (r.refused && *r.refused != batch)) return r.node;
-  return std::nullopt;
+  if (r.unanswered > 0) return r.node;
+  const bool again = r.refused == batch || (r.node != dialled && r.refused_at != metadata_asked);
+  return r.refused && !again ? std::optional(r.node) : std::nullopt;
 }
 
 ProduceOrder::Road* ProduceOrder::sent(std::string_view topic, const wire::Uuid& id,
@@ -39,12 +42,14 @@ ProduceOrder::Road* ProduceOrder::sent(std::string_view topic, const wire::Uuid&
   return &r;
 }
 
-void ProduceOrder::release(Road* road, bool refused, Mark batch) {
+void ProduceOrder::release(Road* road, bool refused, Mark batch, std::uint64_t metadata_asked) {
   --road->unanswered;
-  if (!refused)
+  if (!refused) {
     road->refused.reset();
-  else if (!road->refused)
-    road->refused = batch;
+  } else if (!road->refused || road->refused_at != metadata_asked) {
+    if (!road->refused) road->refused = batch;
+    road->refused_at = metadata_asked;
+  }
   if (road->unanswered == 0 && !road->refused) {
     const std::string key = std::move(road->key);
     roads_.erase(key);

@@ -8,9 +8,10 @@
 // So a partition stays with the node that was last used for it on this connection
 //  - while an earlier Produce to that node is unanswered, and
 //  - after that node refused one as no longer the leader, until that batch comes again here: what
-//    comes before it was sent before the client knew. (A Metadata request does not say so: it may
-//    have been on its way when the refusal was.) A client that takes it to the new leader's address
-//    leaves nothing to bind; one that gives it up gets, as without a proxy, what the node says.
+//    comes before it was sent before the client knew. A client that puts its records into other
+//    batches is known by a Metadata request instead, where it has not dialled that node: then the
+//    node's refusals are not what it would get without a proxy. (Not where it has: a Metadata
+//    request may have been on its way when the refusal was.)
 #pragma once
 
 #include <cstdint>
@@ -39,16 +40,19 @@ class ProduceOrder {
     std::string key;
     NodeKey node;
     std::uint32_t unanswered = 0;
-    std::optional<Mark> refused;  // the first one that the node refused
+    std::optional<Mark> refused;   // the first one that the node refused ...
+    std::uint64_t refused_at = 0;  // ... and how often the client had asked for Metadata by then
   };
 
-  // Where this batch is bound to go; nullopt: wherever its partition's leader is.
+  // Where this batch is bound to go; nullopt: wherever its partition's leader is. `dialled`: the
+  // node whose address the connection is at; `metadata_asked`: how often its client has asked.
   std::optional<NodeKey> bound(std::string_view topic, const wire::Uuid& id, std::int32_t partition,
-                               Mark batch) const;
+                               Mark batch, std::optional<NodeKey> dialled,
+                               std::uint64_t metadata_asked) const;
   // A Produce that will be answered goes to `node`. The road is good until release().
   Road* sent(std::string_view topic, const wire::Uuid& id, std::int32_t partition, NodeKey node);
   // Its answer came; `refused`: the node said that it does not lead (all) the partitions.
-  void release(Road* road, bool refused, Mark batch);
+  void release(Road* road, bool refused, Mark batch, std::uint64_t metadata_asked);
   bool empty() const { return roads_.empty(); }
 
  private:

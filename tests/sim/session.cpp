@@ -10,7 +10,7 @@ namespace shunt::sim {
 using wire::Role;
 
 namespace {
-constexpr wire::ApiKey produce = 0, fetch = 1;
+constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3;
 constexpr std::int32_t split_fetch_wait_ms_max = 100;
 constexpr Time linger_limit = 3000 * ms;  // limits.progress
 }  // namespace
@@ -184,6 +184,7 @@ void Session::request(Buffer& buffer) {
   const wire::Message& m = *wire::request(h.api);
   const wire::Bytes body = content.subspan(h.size);
   if (const char* why = parts_.parse(m, h.version, body)) violated(why);
+  if (h.api == metadata) ++metadata_asked_;
   if (h.api == produce) {
     read_batches();
     if (!proxy_.splice.idle() && !admit_produce(h, frame)) return;
@@ -230,7 +231,9 @@ Exchange& Session::expect(const wire::RequestHeader& h, const wire::Message& m) 
 }
 
 route::Origin Session::origin(wire::ApiKey api) const {
-  return {.addressed = client_->addressed, .order = api == produce ? &order_ : nullptr};
+  return {.addressed = client_->addressed,
+          .order = api == produce ? &order_ : nullptr,
+          .metadata_asked = metadata_asked_};
 }
 
 Link& Session::link_to(route::NodeKey node) {

@@ -190,6 +190,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::deque<Buffer> carry_;  // received, not taken yet
   Buffer held_;
   route::ProduceOrder order_;
+  std::uint64_t metadata_asked_ = 0;
   struct Next {
     std::function<wire::Value(const wire::Value&)> change;
     bool spliced = false;

@@ -20,24 +20,24 @@ const NodeKey second{Cluster::old_cluster, NativeNodeId{2}};
 
 TEST_CASE("produce order: nothing in flight binds nothing", "[produce_order]") {
   ProduceOrder order;
-  CHECK(order.bound("t", no_id, 0, 1) == std::nullopt);
+  CHECK(order.bound("t", no_id, 0, 1, first, 0) == std::nullopt);
   auto* road = order.sent("t", no_id, 0, first);
-  order.release(road, false, 1);
-  CHECK(order.bound("t", no_id, 0, 2) == std::nullopt);
+  order.release(road, false, 1, 0);
+  CHECK(order.bound("t", no_id, 0, 2, first, 0) == std::nullopt);
   CHECK(order.empty());
 }
 
 TEST_CASE("produce order: an unanswered batch binds its partition alone", "[produce_order]") {
   ProduceOrder order;
   auto* road = order.sent("t", no_id, 0, first);
-  CHECK(order.bound("t", no_id, 0, 2) == first);
-  CHECK(order.bound("t", no_id, 1, 2) == std::nullopt);
-  CHECK(order.bound("t2", no_id, 0, 2) == std::nullopt);
+  CHECK(order.bound("t", no_id, 0, 2, first, 0) == first);
+  CHECK(order.bound("t", no_id, 1, 2, first, 0) == std::nullopt);
+  CHECK(order.bound("t2", no_id, 0, 2, first, 0) == std::nullopt);
   auto* again = order.sent("t", no_id, 0, first);
   CHECK(again == road);
-  order.release(road, false, 1);
-  CHECK(order.bound("t", no_id, 0, 3) == first);  // the second one is still out
-  order.release(again, false, 2);
+  order.release(road, false, 1, 0);
+  CHECK(order.bound("t", no_id, 0, 3, first, 0) == first);  // the second one is still out
+  order.release(again, false, 2, 0);
   CHECK(order.empty());
 }
 
@@ -45,26 +45,43 @@ TEST_CASE("produce order: a refusal binds until that batch comes again", "[produ
   ProduceOrder order;
   auto* road = order.sent("t", no_id, 0, first);
   order.sent("t", no_id, 0, first);
-  order.release(road, true, 11);
-  CHECK(order.bound("t", no_id, 0, 11) == first);  // the second one is still out
-  order.release(road, true, 12);
-  CHECK(order.bound("t", no_id, 0, 13) == first);  // sent before the client knew
-  CHECK(order.bound("t", no_id, 0, 12) == first);  // again, but not the first that was refused
-  CHECK(order.bound("t", no_id, 0, 11) == std::nullopt);
+  order.release(road, true, 11, 0);
+  CHECK(order.bound("t", no_id, 0, 11, first, 0) == first);  // the second one is still out
+  order.release(road, true, 12, 0);
+  CHECK(order.bound("t", no_id, 0, 13, first, 0) == first);  // sent before the client knew
+  CHECK(order.bound("t", no_id, 0, 12, first, 0) ==
+        first);  // again, but not the first that was refused
+  CHECK(order.bound("t", no_id, 0, 11, first, 0) == std::nullopt);
   SECTION("what goes elsewhere then is bound there") {
     road = order.sent("t", no_id, 0, second);
-    CHECK(order.bound("t", no_id, 0, 12) == second);
-    order.release(road, false, 11);
+    CHECK(order.bound("t", no_id, 0, 12, first, 0) == second);
+    order.release(road, false, 11, 0);
     CHECK(order.empty());
   }
   SECTION("a second refusal binds anew") {
-    order.release(order.sent("t", no_id, 0, second), true, 11);
-    CHECK(order.bound("t", no_id, 0, 12) == second);
-    CHECK(order.bound("t", no_id, 0, 11) == std::nullopt);
+    order.release(order.sent("t", no_id, 0, second), true, 11, 0);
+    CHECK(order.bound("t", no_id, 0, 12, first, 0) == second);
+    CHECK(order.bound("t", no_id, 0, 11, first, 0) == std::nullopt);
   }
   SECTION("a node that takes one again leads again") {
-    order.release(order.sent("t", no_id, 0, first), false, 13);
+    order.release(order.sent("t", no_id, 0, first), false, 13, 0);
     CHECK(order.empty());
+  }
+}
+
+TEST_CASE("produce order: a node that was not dialled binds until Metadata is asked for",
+          "[produce_order]") {
+  ProduceOrder order;
+  order.release(order.sent("t", no_id, 0, first), true, 11, 3);
+  CHECK(order.bound("t", no_id, 0, 12, second, 3) == first);
+  CHECK(order.bound("t", no_id, 0, 12, std::nullopt, 3) == first);
+  CHECK(order.bound("t", no_id, 0, 12, second, 4) == std::nullopt);  // its records, rearranged
+  CHECK(order.bound("t", no_id, 0, 12, first, 4) == first);  // what the node says is its own word
+  SECTION("a second refusal binds anew") {
+    order.release(order.sent("t", no_id, 0, first), true, 12, 4);
+    CHECK(order.bound("t", no_id, 0, 13, second, 4) == first);
+    CHECK(order.bound("t", no_id, 0, 11, second, 4) == std::nullopt);
+    CHECK(order.bound("t", no_id, 0, 13, second, 5) == std::nullopt);
   }
 }
 
@@ -85,8 +102,8 @@ TEST_CASE("produce order: topics by id are told apart", "[produce_order]") {
   a[0] = std::byte{1};
   b[0] = std::byte{2};
   order.sent("", a, 0, first);
-  CHECK(order.bound("", a, 0, 0) == first);
-  CHECK(order.bound("", b, 0, 0) == std::nullopt);
+  CHECK(order.bound("", a, 0, 0, first, 0) == first);
+  CHECK(order.bound("", b, 0, 0, first, 0) == std::nullopt);
 }
 
 TEST_CASE("produce order: the leader's own choice gives way to the road", "[produce_order]") {
@@ -111,6 +128,6 @@ TEST_CASE("produce order: the leader's own choice gives way to the road", "[prod
   CHECK(route::leader_of(view, "t", no_id, 0, origin) == second);
   auto* road = order.sent("t", no_id, 0, first);
   CHECK(route::leader_of(view, "t", no_id, 0, origin) == first);
-  order.release(road, false, 0);
+  order.release(road, false, 0, 0);
   CHECK(route::leader_of(view, "t", no_id, 0, origin) == second);
 }
