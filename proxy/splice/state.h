@@ -127,6 +127,7 @@ class State : public route::Homes {
   const PartitionLog* partition(std::string_view topic, const wire::Uuid& shown_id,
                                 std::int32_t index) const;
 
+  const std::string& journal() const { return journal_; }  // its id; empty: not named yet
   const std::map<std::string, Migration>& migrations() const { return migrations_; }
   const Migration* migration(std::string_view id) const;
   const Move* move(std::string_view id) const;
@@ -147,6 +148,7 @@ class State : public route::Homes {
                        std::int32_t partition) const;
 
  private:
+  const char* take(const JournalNamed& r);
   const char* take(const MigrationStarted& r);
   const char* take(const CutIntended& r);
   const char* take(const CutAborted& r);
@@ -161,6 +163,7 @@ class State : public route::Homes {
   const char* take(const PartitionKept& r);
   Move* find_move(std::string_view id);
 
+  std::string journal_;
   std::map<std::string, TopicLog, std::less<>> topics_;
   std::map<wire::Uuid, std::string> names_;  // of old's topic ids
   std::map<std::string, Migration> migrations_;
