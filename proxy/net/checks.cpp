@@ -47,7 +47,14 @@ void check_shape(Run& run) {
   for (const auto& name : run.request.topics) {
     const auto* there = run.world.old_topology.topic(name);
     const auto* fresh = run.world.new_topology.topic(name);
-    if (there == nullptr) {
+    const auto* log = run.world.splice.topic(name);
+    const auto other = [](const route::Topic* now, const wire::Uuid& then) {
+      return now != nullptr && then != wire::Uuid{} && now->id != then;
+    };
+    if (log != nullptr && (other(there, log->old_id) || other(fresh, log->new_id))) {
+      run.add("topic.recreated", name, "its topic id has changed: it was deleted and made anew",
+              "its offsets mean something else now: this migration cannot go on with it");
+    } else if (there == nullptr) {
       run.add("topic.missing", name, "old does not have it any more", "leave it out of --topics");
     } else if (fresh == nullptr) {
       run.add("topic.missing", name, "new does not have it",
@@ -109,7 +116,7 @@ void check_cleanup(const Running& run) {
       });
 }
 
-void judge_producer(Run& run, const std::string& where, std::uint32_t cut, const Value& p) {
+void judge_producer(Run& run, const std::string& where, const Value& p) {
   const auto id = p["ProducerId"].number();
   const auto open = p["CurrentTxnStartOffset"].number();
   if (p["CoordinatorEpoch"].number() >= 0 || open >= 0) {
@@ -124,8 +131,8 @@ void judge_producer(Run& run, const std::string& where, std::uint32_t cut, const
             "transactional producers cannot be moved yet: stop them first");
     return;
   }
-  const auto client = run.world.splice.producer_of(id, cut);
-  const bool ours = client && run.world.producers_seen.contains(*client);
+  // On a cluster that was come back to, the ids of all segments there are still known to it.
+  const bool ours = run.world.splice.drawn(id) || run.world.producers_seen.contains(id);
   if (ours || run.request.accept_stragglers) return;
   run.add("producer.foreign", where,
           "producer id " + number(id) + " (epoch " + number(p["ProducerEpoch"].number()) +
@@ -165,12 +172,10 @@ void check_producers(const Running& run) {
                      const std::string name(t["Name"].text());
                      for (const auto& p : t["Partitions"].array()) {
                        const auto index = static_cast<std::int32_t>(p["PartitionIndex"].number());
-                       const auto* log = run->world.splice.partition(name, {}, index);
                        for (const auto& producer : p["ActiveProducers"].array()) {
                          const bool idle = newest - producer["LastTimestamp"].number() > recent_ms;
                          if (idle && producer["CurrentTxnStartOffset"].number() < 0) continue;
-                         judge_producer(*run, name + "-" + number(index),
-                                        log != nullptr ? log->log.tail().cut : 0, producer);
+                         judge_producer(*run, name + "-" + number(index), producer);
                        }
                      }
                    }

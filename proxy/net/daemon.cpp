@@ -154,9 +154,12 @@ class TheDaemon : public Daemon {
       const auto now = Clock::now();
       const auto sessions = world_.sessions;
       for (const auto& session : sessions) session->tick(now);
+      const auto lingering = world_.lingering;
+      for (const auto& session : lingering) session->tick(now);
       old_->tick(now);
       if (new_) new_->tick(now);
       if (ready_) {
+        mover_.tick();
         seams_.tick(now);
         copier_.tick(now);
       }

@@ -77,6 +77,7 @@ bool Session::linger() {
   constexpr wire::ApiKey produce = 0;
   bool owed = false;
   for (auto& [node, link] : links_) {
+    if (link->closed()) continue;  // what it owed has been marked as unclear
     const bool streams = link->inbound == Inbound::stream || link->inbound == Inbound::collect;
     for (std::size_t i = 0; i < link->awaited.size(); ++i) {
       auto& a = link->awaited[i];
@@ -100,6 +101,7 @@ bool Session::linger() {
 void Session::end_linger_if_done() {
   constexpr wire::ApiKey produce = 0;
   for (const auto& [node, link] : links_) {
+    if (link->closed()) continue;
     for (const auto& a : link->awaited) {
       if (a.exchange != nullptr && a.exchange->request->api == produce) return;
     }
@@ -113,6 +115,9 @@ void Session::forget() {
     if (!link->closed()) mark_unclear(*link);
     link->close();
     --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
+  }
+  for (auto& e : queue_) {
+    for (auto& b : e->roads) release_road(b);
   }
   if (parked_) --world_.metrics.held_requests;
   world_.settled();

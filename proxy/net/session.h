@@ -15,6 +15,7 @@
 #include "proxy/net/naming.h"
 #include "proxy/route/produce_stream.h"
 #include "proxy/splice/producers.h"
+#include "proxy/splice/tails.h"
 #include "proxy/wire/header.h"
 
 namespace shunt::net {
@@ -108,6 +109,9 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
             route::NodeKey node);
   void watch(Exchange& e, std::size_t part, std::string_view topic, const wire::Uuid& topic_id,
              std::int32_t partition, route::NodeKey node, const splice::BatchId& batch, bool first);
+  bool on_another_road(const splice::PartitionLog& log) const;
+  void count_road(Exchange::Bound& b);
+  void release_road(Exchange::Bound& b);
   void settle(Exchange& e, std::size_t part, const wire::Value& answer);
   void mark_unclear(const Link& link);
   void park(std::span<std::byte> frame);
@@ -142,6 +146,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
                                           std::uint32_t content);
   void skipped(Link& link);
   void whole_answer(Link& link, std::span<std::byte> frame);
+  void show_accepted(const Exchange& e, std::size_t part, const splice::Tails& tails);
   bool change_answer(Exchange& e, wire::Bytes body);
   void learn(Exchange& e, std::size_t part, route::NodeKey from, wire::Bytes body,
              const route::Noticed& noticed);

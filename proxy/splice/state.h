@@ -34,6 +34,7 @@ struct PartitionLog {
   std::int64_t stragglers = 0;        // records that were swept in
 
   // Of the running daemon.
+  std::uint64_t changed = 0;  // State::changes() when a segment was appended last
   // Everything shown of it so far, in any way, lies below: acknowledgements, records, ends.
   VirtualOffset shown_end{0};
   VirtualOffset high_watermark{0};  // of the tail, last known, never falling (rules B6)
@@ -128,6 +129,10 @@ class State : public route::Homes {
                                 std::int32_t index) const;
 
   const std::string& journal() const { return journal_; }  // its id; empty: not named yet
+  // Counts what alters any partition's segments: an answer that began to stream before must not be
+  // read by the segments as they are now.
+  std::uint64_t changes() const { return changes_; }
+
   const std::map<std::string, Migration>& migrations() const { return migrations_; }
   const Migration* migration(std::string_view id) const;
   const Move* move(std::string_view id) const;
@@ -141,6 +146,9 @@ class State : public route::Homes {
   std::optional<std::int64_t> producer(std::int64_t client_id, std::uint32_t cut) const;
   // The client's id of one that was drawn for `cut`; nullopt: it is not ours. Cut 0: itself.
   std::optional<std::int64_t> producer_of(std::int64_t drawn, std::uint32_t cut) const;
+
+  // True: `id` was drawn for one of our clients, in whichever cut.
+  bool drawn(std::int64_t id) const;
 
   using CommitKey = std::pair<std::string, std::int32_t>;  // topic, partition
   const std::map<std::string, std::map<CommitKey, Commit>>& commits() const { return commits_; }
@@ -168,6 +176,7 @@ class State : public route::Homes {
   std::map<wire::Uuid, std::string> names_;  // of old's topic ids
   std::map<std::string, Migration> migrations_;
   std::uint32_t last_cut_ = 0;
+  std::uint64_t changes_ = 0;
   std::map<std::pair<std::int64_t, std::uint32_t>, std::int64_t> drawn_;
   std::map<std::pair<std::int64_t, std::uint32_t>, std::int64_t> drawn_of_;  // the reverse
   std::map<std::string, std::map<CommitKey, Commit>> commits_;

@@ -15,9 +15,14 @@ const route::Shift* Tails::at(std::string_view topic, const wire::Uuid& shown_id
     shift_.refused = "the new cluster answers for a partition that is in no migration";
     return &shift_;
   }
+  if (log_->changed > began_) {
+    shift_.refused = "the partition has moved while a broker's answer was being passed on";
+    return &shift_;
+  }
   const auto& segments = log_->log.segments();
   segment_ = segments.size();
-  while (segment_ > 0 && segments[segment_ - 1].cluster != from_) --segment_;
+  const auto is_it = [&](const Segment& s) { return s.cluster == from_ && s.cut < next_cut_; };
+  while (segment_ > 0 && !is_it(segments[segment_ - 1])) --segment_;
   if (segment_ == 0) {
     shift_.refused = "the cluster answers for a partition that has no segment there";
     return &shift_;
@@ -43,6 +48,7 @@ std::optional<std::int64_t> Tails::shown(Role role, std::int64_t native) {
       const auto v = log_->log.at_or_after({from_, native});
       if (!v) return -1;
       log_->show({v->at + 1});
+      accepted_.push_back({log_, *v});
       return v->at;
     }
   }

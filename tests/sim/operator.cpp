@@ -1,0 +1,123 @@
+#include "tests/sim/operator.h"
+
+#include "tests/sim/consumer.h"
+#include "tests/sim/cut_run.h"
+#include "tests/sim/session.h"
+
+namespace shunt::sim {
+
+using route::Cluster;
+
+void Operator::start() {
+  bypassed_.resize(static_cast<std::size_t>(sim_.plan.partitions));
+  if (sim_.plan.bypass) sim_.oracle.writer(bypassing_writer, WriterKind::past);
+  sim_.time.after(random_.between(5, 200) * ms, [this] { act(); });
+  sim_.time.after(random_.between(20, 200) * ms, [this] { fault(); });
+}
+
+void Operator::act() {
+  if (sim_.calm()) return;
+  sim_.time.after(random_.between(sim_.plan.operator_every / 2, sim_.plan.operator_every * 3 / 2),
+                  [this] { act(); });
+  const auto proxy = sim_.proxy;
+  if (!proxy || !proxy->listening()) return;
+  if (proxy->splice.idle()) return proxy->start_migration();
+  const auto* m = proxy->splice.migration("m1");
+  if (m->paused) return proxy->pause(false);
+  const auto chance = random_.below(100);
+  if (sim_.plan.pause && chance < 10) return proxy->pause(true);
+  const bool on_new = proxy->splice.topic(topic_name)->produce_to() == Cluster::new_cluster;
+  if (on_new && chance < 60) return proxy->undo();
+  proxy->cut(on_new ? Cluster::old_cluster : Cluster::new_cluster, "");
+}
+
+void Operator::fault() {
+  if (sim_.calm()) return;
+  sim_.time.after(random_.between(30, 300) * ms, [this] { fault(); });
+  const Plan& plan = sim_.plan;
+  if (plan.cut_links && random_.percent(50)) cut_a_link();
+  if (plan.stop_brokers && random_.percent(25)) stop_a_broker();
+  if (plan.move_leaders && random_.percent(30)) move_a_leader();
+  if (plan.bypass && random_.percent(20)) {
+    bypass(static_cast<int>(random_.below(plan.partitions)));
+  }
+  if (plan.kill_proxy && sim_.proxy && random_.percent(15)) {
+    if (random_.percent(50))
+      sim_.kill();
+    else
+      sim_.torn_in = random_.below(6);
+  }
+}
+
+void Operator::cut_a_link() {
+  auto& cluster = sim_.cluster(random_.percent(50) ? Cluster::old_cluster : Cluster::new_cluster);
+  const auto peers = cluster.peers();
+  if (peers.empty()) return;
+  const auto& peer =
+      peers[static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(peers.size())))];
+  const bool stalls = sim_.plan.stall_links && random_.percent(60);
+  if (sim_.tracing()) {
+    sim_.trace("a link to " + std::string(route::name(cluster.which())) + " broker " +
+               std::to_string(peer->broker) + (stalls ? " stalls" : " is cut"));
+  }
+  if (!stalls) return cluster.cut(peer, random_.percent(50));
+  cluster.stall(peer, random_.between(20, 700) * ms);
+  sim_.time.after(random_.between(5, 300) * ms, [this, &cluster, peer] {
+    if (random_.percent(60)) cluster.cut(peer, true);
+  });
+}
+
+void Operator::stop_a_broker() {
+  auto& cluster = sim_.cluster(random_.percent(60) ? Cluster::old_cluster : Cluster::new_cluster);
+  const int broker = static_cast<int>(random_.below(brokers_per_cluster));
+  const auto until = sim_.time.now() + random_.between(10, 600) * ms;
+  if (sim_.tracing()) {
+    sim_.trace(std::string(route::name(cluster.which())) + " broker " + std::to_string(broker) +
+               " stands still until " + std::to_string(until / ms));
+  }
+  cluster.stop(broker, until);
+}
+
+void Operator::move_a_leader() {
+  auto& cluster = sim_.cluster(random_.percent(50) ? Cluster::old_cluster : Cluster::new_cluster);
+  const int p = static_cast<int>(random_.below(sim_.plan.partitions));
+  const auto* log = sim_.proxy ? sim_.proxy->splice.partition(topic_name, {}, p) : nullptr;
+  const bool first = sim_.journal.empty() || (log != nullptr && !log->log.spliced());
+  const bool unclean =
+      sim_.plan.unclean && first && cluster.which() == Cluster::old_cluster && random_.percent(60);
+  cluster.elect(p, unclean);
+  if (sim_.tracing()) {
+    sim_.trace(std::string(route::name(cluster.which())) + " partition " + std::to_string(p) +
+               (unclean ? " elects uncleanly: ends at " : " elects: ends at ") +
+               std::to_string(cluster.log(p).end()));
+  }
+  if (!unclean) return;
+  const auto end = cluster.log(p).end();
+  sim_.oracle.forget_from(p, end);
+  for (const Time later : {0 * ms, 50 * ms, 150 * ms}) {  // what is on its way comes yet
+    sim_.time.after(later, [this, p, end] {
+      for (auto& c : sim_.consumers) c->truncated(p, end);
+    });
+  }
+}
+
+void Operator::bypass(int partition) {
+  const RecordName r{bypassing_writer, static_cast<std::uint16_t>(partition),
+                     bypassed_[static_cast<std::size_t>(partition)]++};
+  sim_.oracle.sent(r);
+  const RecordName records[] = {r};
+  if (sim_.tracing()) sim_.trace(text(r) + " goes past the proxy");
+  sim_.cluster(Cluster::old_cluster).append_past(partition, make_batch(-1, -1, -1, records));
+}
+
+void Operator::reached(const char* step) {
+  if (!sim_.plan.bypass || sim_.calm() || (step[1] != '3' && step[1] != '6')) return;
+  for (int p = 0; p < sim_.plan.partitions; ++p) {
+    if (random_.percent(60)) continue;
+    sim_.time.after(random_.between(0, 15) * ms, [this, p] {
+      if (!sim_.calm()) bypass(p);
+    });
+  }
+}
+
+}  // namespace shunt::sim

@@ -1,0 +1,259 @@
+#include "tests/sim/proxy.h"
+
+#include "proxy/wire/framer.h"
+#include "tests/sim/cut_run.h"
+#include "tests/sim/session.h"
+
+namespace shunt::sim {
+
+using route::Cluster;
+using wire::Array;
+using wire::Struct;
+using wire::Value;
+
+namespace {
+constexpr wire::ApiKey metadata_key = 3, commit_key = 8, init_producer_id = 22;
+constexpr Time call_limit = 700 * ms, poll_every = 200 * ms;
+constexpr auto copied_to = Cluster::new_cluster;
+}  // namespace
+
+Proxy::Proxy(Sim& s) : sim(s) {}
+Proxy::~Proxy() {
+  for (auto* all : {&sessions, &lingering}) {
+    for (const auto& s : *all) s->die();
+  }
+}
+
+const char* Proxy::restore(const std::vector<splice::Record>& journal) {
+  for (const auto& r : journal) {
+    if (const char* why = splice.apply(r)) return why;
+  }
+  return nullptr;
+}
+
+void Proxy::start() {
+  for (const auto c : {Cluster::old_cluster, Cluster::new_cluster}) poll(c);
+  for (const auto& [group, commits] : splice.commits()) {  // the copier copies all anew
+    for (const auto& [key, c] : commits) {
+      commit_accepted({group, key.first, key.second, c.at, c.metadata, c.time});
+    }
+  }
+}
+
+void Proxy::after(Time pause, Timeline::Action action) {
+  sim.time.after(pause, [weak = weak_from_this(), action = std::move(action)] {
+    if (const auto self = weak.lock()) action();
+  });
+}
+
+void Proxy::poll(Cluster c) {
+  const int broker = static_cast<int>(sim.random.below(brokers_per_cluster));
+  call(c, broker, metadata_key, 9, Struct{{"Topics", nullptr}}, [this, c](const Value& body) {
+    if (body.null()) return poll(c);
+    topology(c).take_metadata(body, true);
+    for (const auto& g : {"g0", "g1", "g2"}) {
+      topology(c).set_coordinator(route::CoordinatorKind::group, g, route::NativeNodeId{0});
+    }
+    after(poll_every, [this, c] { poll(c); });
+  });
+}
+
+void Proxy::refresh_soon(Cluster c) {
+  auto& busy = refreshing_[static_cast<std::size_t>(c)];
+  if (busy) return;
+  busy = true;
+  after(5 * ms, [this, c] {
+    const int broker = static_cast<int>(sim.random.below(brokers_per_cluster));
+    call(c, broker, metadata_key, 9, Struct{{"Topics", nullptr}}, [this, c](const Value& body) {
+      refreshing_[static_cast<std::size_t>(c)] = false;
+      if (!body.null()) topology(c).take_metadata(body, true);
+    });
+  });
+}
+
+std::shared_ptr<Session> Proxy::accept(const std::shared_ptr<ClientConnection>& client) {
+  auto session = std::make_shared<Session>(*this, client);
+  sessions.insert(session);
+  return session;
+}
+
+bool Proxy::record(const splice::Record& r, bool durable) {
+  const bool dies = sim.torn_in >= 0 && sim.torn_in-- == 0;
+  if (dies && sim.random.percent(50)) throw Killed();  // the record is torn: as if not written
+  if (sim.has(Bug::journal_after_flip)) {
+    after(20 * ms, [this, r] { sim.journal.push_back(r); });
+  } else {
+    sim.journal.push_back(r);
+  }
+  if (dies) throw Killed();
+  static_cast<void>(durable);
+  if (const char* why = splice.apply(r)) violated(std::string("a record is refused: ") + why);
+  return true;
+}
+
+void Proxy::call(Cluster c, int broker, wire::ApiKey api, wire::Version version, const Value& body,
+                 Answered done) {
+  const auto& request = *wire::request(api);
+  Buffer frame;
+  wire::begin_request(request, version, 7, "shunt", frame);
+  if (const char* why = wire::encode(request, version, body, frame)) {
+    violated(std::string(request.name) + ": " + why);
+  }
+  wire::seal(frame);
+  auto peer = cluster(c).connect(broker);
+  struct Call {
+    Buffer got;
+    Answered done;
+  };
+  auto call = std::make_shared<Call>();
+  call->done = std::move(done);
+  const auto finish = [this, c, held = std::weak_ptr(peer), call](const Value& answer) {
+    auto then = std::move(call->done);
+    call->done = nullptr;
+    if (const auto p = held.lock()) cluster(c).close(p);
+    if (then) then(answer);
+  };
+  std::weak_ptr<Proxy> weak = weak_from_this();
+  peer->on_bytes = [weak, call, finish, api, version](Buffer bytes) {
+    if (weak.expired() || !call->done) return;
+    call->got.insert(call->got.end(), bytes.begin(), bytes.end());
+    std::uint32_t content = 0;
+    if (wire::parse_frame(call->got, 1 << 30, content) != wire::Frame::ok) return;
+    if (call->got.size() < wire::frame_prefix_bytes + content) return;
+    const auto& response = *wire::response(api);
+    std::int32_t correlation = 0;
+    std::uint32_t head = 0;
+    const auto rest = wire::Bytes(call->got).subspan(wire::frame_prefix_bytes);
+    wire::parse_answer(response, version, rest, content, correlation, head);
+    const char* problem = nullptr;
+    const auto keep = finish;  // ends on_bytes, this very function
+    keep(wire::decode(response, version, rest.subspan(head), problem));
+  };
+  after(call_limit, [finish, call] {
+    if (call->done) finish({});
+  });
+  cluster(c).send(peer, std::move(frame));
+}
+
+bool Proxy::draw(std::int64_t producer_id, std::uint32_t cut, Cluster c) {
+  auto& pool = drawn[static_cast<std::size_t>(c)];
+  if (!pool.empty()) {
+    const auto id = pool.front();
+    pool.pop_front();
+    record(splice::ProducerMapped{producer_id, cut, id}, false);
+    return true;
+  }
+  if (drawing_.insert({producer_id, cut}).second) {
+    draw_ids(c, 1, [this, producer_id, cut] {
+      drawing_.erase({producer_id, cut});
+      wake_parked();
+    });
+  }
+  return false;
+}
+
+void Proxy::draw_ids(Cluster c, std::size_t count, std::function<void()> done) {
+  if (count == 0) return done();
+  const int broker = static_cast<int>(sim.random.below(brokers_per_cluster));
+  call(c, broker, init_producer_id, 4,
+       Struct{{"TransactionalId", nullptr}, {"TransactionTimeoutMs", 60000}},
+       [this, c, count, done](const Value& body) {
+         const bool good =
+             body["ErrorCode"].number() == 0 && body["ProducerId"].number() >= 0 && !body.null();
+         if (good) drawn[static_cast<std::size_t>(c)].push_back(body["ProducerId"].number());
+         draw_ids(c, good ? count - 1 : count, done);
+       });
+}
+
+void Proxy::wake_parked() {
+  if (waking_ || parked.empty()) return;
+  waking_ = true;
+  after(0, [this] {
+    waking_ = false;
+    auto all = std::move(parked);
+    parked.clear();
+    for (const auto& weak : all) {
+      if (const auto session = weak.lock()) session->unpark();
+    }
+  });
+}
+
+void Proxy::unclear(int partition, splice::PartitionLog* log, splice::Unclear u) {
+  if (sim.has(Bug::zombie_append)) return;
+  auto& all = log != nullptr ? log->unclear : unclear_before_[partition];
+  all.push_back(std::move(u));
+}
+
+void Proxy::start_migration() {
+  if (!splice.migrations().empty()) return;
+  splice::MigrationStarted started{"m1", 1, {{topic_name, {}, {}, sim.plan.partitions}}, 0};
+  record(started, true);
+  for (auto& [index, all] : unclear_before_) {
+    auto& into = splice.partition(topic_name, {}, index)->unclear;
+    into.insert(into.end(), all.begin(), all.end());
+  }
+  unclear_before_.clear();
+}
+
+bool Proxy::cut(Cluster to, const std::string& undoes) {
+  const auto* m = splice.migration("m1");
+  if (running || m == nullptr || m->paused) return false;
+  if (splice.topic(topic_name)->produce_to() == to) return false;
+  splice::CutPlan plan;
+  plan.migration = m->id;
+  plan.move = splice.next_move_id(*m);
+  plan.undoes = undoes;
+  plan.topics = {topic_name};
+  plan.to = to;
+  plan.hold_limit_ms = sim.plan.hold_limit_ms;
+  plan.unclear_ms = sim.plan.unclear_ms;
+  running = std::make_shared<CutRun>(*this, std::move(plan));
+  running->start();
+  return true;
+}
+
+void Proxy::undo() {
+  const auto* m = splice.migration("m1");
+  const auto* move = m == nullptr ? nullptr : m->newest();
+  if (move == nullptr) return;
+  cut(move->to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster, move->id);
+}
+
+void Proxy::pause(bool paused) {
+  const auto* m = splice.migration("m1");
+  if (m == nullptr) return;
+  if (m->paused != paused) record(splice::MigrationPaused{m->id, paused}, true);
+  if (paused && running) running->cancel("paused by the operator");
+}
+
+void Proxy::commit_accepted(const splice::CommitAccepted& c) {
+  if (sim.has(Bug::commit_to_one_side)) return;
+  if (const auto copy = splice::copy_of(splice, c)) {
+    copies_[{c.group, c.partition}] = *copy;
+    copy_soon();
+  }
+}
+
+// To new, one at a time, the newest of a partition: as net's Copier.
+void Proxy::copy_soon() {
+  if (copying_ || copies_.empty()) return;
+  copying_ = true;
+  const auto [key, copy] = *copies_.begin();
+  call(copied_to, 0, commit_key, 8,
+       Struct{{"GroupId", copy.group},
+              {"GenerationIdOrMemberEpoch", -1},
+              {"MemberId", ""},
+              {"Topics",
+               Array{Struct{{"Name", copy.topic},
+                            {"Partitions", Array{Struct{{"PartitionIndex", copy.partition},
+                                                        {"CommittedOffset", copy.native},
+                                                        {"CommittedMetadata", copy.metadata}}}}}}}},
+       [this, key, copy](const Value& body) {
+         copying_ = false;
+         const auto now = copies_.find(key);
+         if (!body.null() && now != copies_.end() && now->second == copy) copies_.erase(now);
+         copy_soon();
+       });
+}
+
+}  // namespace shunt::sim

@@ -1,0 +1,202 @@
+// One client connection in the proxy: proxy/net's Session, with model connections for sockets.
+//
+//     session.cpp          frames in, links, the client's end     (net: session.cpp, requests.cpp)
+//     session_produce.cpp  judged, renamed, watched               (net: produce.cpp)
+//     session_spliced.cpp  tasks, Fetch, commits                  (net: spliced.cpp)
+//     session_answers.cpp  answers in, translated, in order       (net: answers.cpp)
+//
+// Every decision is made by the same calls to wire, route and splice as there. Not modelled: frames
+// larger than the buffer, coordinators that must be found, fetch sessions, identities.
+#pragma once
+
+#include <map>
+
+#include "proxy/route/produce_order.h"
+#include "proxy/splice/fetch.h"
+#include "proxy/wire/split.h"
+#include "tests/sim/client_connection.h"
+#include "tests/sim/proxy.h"
+
+namespace shunt::sim {
+
+struct Exchange {
+  const wire::Message* request = nullptr;
+  const wire::Message* answer = nullptr;
+  wire::Version version = 0;
+  std::int32_t correlation = 0;
+  std::int64_t began_ms = 0;
+  std::vector<Buffer> parts;
+  std::size_t parts_left = 0;
+  bool ready = false;
+  Buffer frame;
+  struct Bound {
+    std::size_t part;
+    route::ProduceOrder::Road* road;
+    int partition = -1;
+    splice::BatchId batch{};
+    std::int32_t leader_epoch = -1;
+    splice::PartitionLog* log = nullptr;
+    bool first = false;
+  };
+  std::vector<Bound> roads;
+  std::unique_ptr<splice::Task> task;
+  struct Asked {
+    wire::ApiKey api;
+    wire::Version version;
+  };
+  std::vector<Asked> asks;
+  std::function<wire::Value(const wire::Value&)> change;
+  bool spliced = false, whole = false;
+  bool unclipped = false;  // a planted bug
+  Buffer asked;
+};
+
+struct Awaited {
+  Exchange* exchange = nullptr;
+  std::size_t part = 0;
+  std::uint64_t behind = 0;
+};
+
+enum class Inbound : std::uint8_t { head, collect, stream, skip };
+
+struct Link {
+  route::NodeKey node;
+  PeerRef peer;
+  bool closed = false;
+  std::deque<Awaited> awaited;
+  Inbound inbound = Inbound::head;
+  Buffer carry, collect;
+  std::size_t collect_bytes = 0, skip_bytes = 0;
+  std::unique_ptr<route::Offsets> offsets;
+  std::unique_ptr<route::StreamTranslator> translator;
+  bool paused = false;
+  std::uint64_t unanswered_sent = 0, unanswered_read = 0, unanswered_wanted = 0;
+};
+
+// What answers show of nodes: their ids, one address for all.
+class Names : public route::Naming {
+ public:
+  explicit Names(Proxy& proxy) : proxy_(proxy) {}
+  const std::vector<route::ShownNode>& nodes() override;
+  std::optional<route::Endpoint> at(route::NodeId id) override;
+  const std::string& cluster_id() override;
+  wire::Uuid topic_id(route::Cluster, const wire::Uuid& id) override { return id; }
+  wire::Uuid native_topic_id(route::Cluster, const wire::Uuid& id) override { return id; }
+
+ private:
+  Proxy& proxy_;
+  std::vector<route::ShownNode> nodes_;
+};
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(Proxy& proxy, std::shared_ptr<ClientConnection> client);
+
+  // The client's end.
+  void take(Buffer frame);
+  void client_gone(bool reset);
+  void die();  // with the proxy
+  // A link of it is lost.
+  void link_failed(const std::shared_ptr<Link>& link);
+
+  // For a cut.
+  void unpark();
+  std::string pending(route::Cluster from) const;
+  void ask_behind_acks_0(route::Cluster cluster, bool begin);
+  void route_changed();
+  std::string state() const;  // what it waits for
+
+ private:
+  // session.cpp
+  void close(const std::string& why);
+  void request(Buffer& frame);
+  void carry_out(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
+  void forward(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
+  void split(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
+  void answer_with(const wire::RequestHeader& h, const wire::Value& body);
+  Exchange& expect(const wire::RequestHeader& h, const wire::Message& m);
+  route::Origin origin(wire::ApiKey api) const;
+  Link& link_to(route::NodeKey node);
+  void send(Link& link, wire::Bytes bytes);
+  void drop_link(const std::shared_ptr<Link>& link);
+  bool fail_tasks(const std::shared_ptr<Link>& link);
+  bool blocked() const { return closed_ || lingering_ || parked_; }
+  bool linger();
+  void forget();
+  void end_linger_if_done();
+  void resume_soon();
+  void resume();
+  void finish_if_done();
+
+  // session_produce.cpp
+  void read_batches();
+  splice::Judged judge(const splice::TopicLog& topic, const splice::PartitionLog& log,
+                       const splice::BatchId& batch);
+  splice::Judged judge_once(const splice::TopicLog& topic, const splice::PartitionLog& log,
+                            const splice::BatchId& batch) const;
+  bool admit_produce(const wire::RequestHeader& h, std::span<std::byte> frame);
+  wire::Value own_produce_answer() const;
+  void take_out_own_leaves();
+  void bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::size_t index,
+            route::NodeKey node);
+  void settle(Exchange& e, std::size_t part, const wire::Value& answer);
+  void mark_unclear(const Link& link);
+
+  // session_spliced.cpp
+  bool splice_request(const wire::RequestHeader& h, const wire::Message& m,
+                      std::span<std::byte> frame);
+  wire::Value decoded(const wire::RequestHeader& h, const wire::Message& m,
+                      wire::Bytes frame) const;
+  bool task_for(const wire::RequestHeader& h, const wire::Message& m, wire::Bytes frame);
+  bool fetch_spliced(const wire::RequestHeader& h, const wire::Message& m,
+                     std::span<std::byte> frame);
+  bool committed(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
+  void begin_task(const wire::RequestHeader& h, const wire::Message& m,
+                  std::unique_ptr<splice::Task> task);
+  void next_round(Exchange& e);
+  void finish_task(Exchange& e);
+  void take_for_task(Exchange& e, std::size_t i, const wire::Value& body);
+  bool being_received(const Exchange& e) const;
+
+  // session_answers.cpp
+  void link_bytes(const std::shared_ptr<Link>& link, Buffer bytes);
+  void take_answers(Link& link, std::span<std::byte> data);
+  std::optional<std::size_t> take_answer(Link& link, std::span<std::byte> data);
+  std::optional<std::size_t> begin_answer(Link& link, std::span<std::byte> data,
+                                          std::uint32_t content);
+  std::size_t hold_whole(Link& link, std::span<std::byte> data, std::uint32_t content);
+  void whole_answer(Link& link, std::span<std::byte> frame);
+  std::unique_ptr<route::Offsets> offsets_for(const Exchange& e, route::Cluster from);
+  void change_answer(Exchange& e, wire::Bytes body);
+  void learn(Exchange& e, std::size_t part, route::NodeKey from, wire::Bytes body,
+             const route::Noticed& noticed);
+  void merge_parts(Exchange& e);
+  void advance();
+  void send_client(wire::Bytes bytes);
+
+  Proxy& proxy_;
+  std::shared_ptr<ClientConnection> client_;
+  Names names_;
+  std::map<route::NodeKey, std::shared_ptr<Link>> links_;
+  std::deque<std::unique_ptr<Exchange>> queue_;
+  std::deque<Buffer> carry_;  // received, not taken yet
+  Buffer held_;
+  route::ProduceOrder order_;
+  std::uint64_t metadata_asked_ = 0;
+  struct Next {
+    std::function<wire::Value(const wire::Value&)> change;
+    bool spliced = false;
+    Buffer asked;
+  };
+  Next next_;
+  // Scratch of one request.
+  wire::Parts parts_;
+  route::Dispatch decision_;
+  wire::Edits edits_;
+  std::vector<splice::BatchId> batches_;
+  std::vector<splice::Judged> judged_;
+  bool parked_ = false, lingering_ = false, ended_ = false, closed_ = false, resuming_ = false;
+  bool client_open_ = true;
+};
+
+}  // namespace shunt::sim

@@ -1,0 +1,265 @@
+// Produce: judged, held, renamed, watched; as net's produce.cpp.
+#include <algorithm>
+
+#include "proxy/wire/framer.h"
+#include "tests/sim/session.h"
+
+namespace shunt::sim {
+
+using splice::Judged;
+using wire::Role;
+using Verdict = splice::Judged::Verdict;
+
+namespace {
+constexpr wire::ApiKey produce = 0, api_versions = 18;
+constexpr std::int16_t duplicate_sequence = 46;
+}  // namespace
+
+void Session::read_batches() {
+  batches_.clear();
+  judged_.clear();
+  for (const auto& leaf : parts_.leaves()) {
+    wire::BatchHeader b;
+    splice::BatchId id;
+    const auto set = parts_.body().subspan(static_cast<std::size_t>(leaf.records_at),
+                                           static_cast<std::size_t>(leaf.records_bytes));
+    if (wire::parse(set, b) == wire::BatchParse::ok) {
+      id.producer_id = b.producer_id;
+      id.epoch = b.producer_epoch;
+      id.first_sequence = b.base_sequence;
+      id.records = b.last_offset_delta + 1;
+    }
+    batches_.push_back(id);
+  }
+}
+
+// splice's judgement, or what a planted bug makes of it.
+Judged Session::judge_once(const splice::TopicLog& topic, const splice::PartitionLog& log,
+                           const splice::BatchId& batch) const {
+  const Sim& sim = proxy_.sim;
+  if (sim.has(Bug::lost_ack_written_again)) {
+    splice::PartitionLog blind = log;
+    blind.producers.clear();
+    return splice::judge(proxy_.splice, topic, blind, batch);
+  }
+  Judged j = splice::judge(proxy_.splice, topic, log, batch);
+  const bool spliced = log.log.tail().cut != 0 && batch.producer_id >= 0 && !topic.held;
+  if (sim.has(Bug::two_links_overtake) && spliced &&
+      (j.verdict == Verdict::hold || j.verdict == Verdict::refuse)) {
+    if (const auto id = proxy_.splice.producer(batch.producer_id, log.log.tail().cut)) {
+      j = {};
+      j.id = *id;
+    }
+  }
+  if (sim.has(Bug::producer_not_mapped) && spliced && j.verdict == Verdict::pass) {
+    j.id = batch.producer_id;
+  }
+  return j;
+}
+
+Judged Session::judge(const splice::TopicLog& topic, const splice::PartitionLog& log,
+                      const splice::BatchId& batch) {
+  auto j = judge_once(topic, log, batch);
+  if (j.verdict == Verdict::draw &&
+      proxy_.draw(batch.producer_id, log.log.tail().cut, log.log.tail().cluster)) {
+    j = judge_once(topic, log, batch);
+  }
+  return j;
+}
+
+bool Session::admit_produce(const wire::RequestHeader& h, std::span<std::byte> frame) {
+  judged_.resize(batches_.size());
+  std::size_t i = 0, own = 0;
+  for (const auto& leaf : parts_.leaves()) {
+    const auto& batch = batches_[i];
+    Judged& j = judged_[i++];
+    j.id = batch.producer_id;
+    const auto* t = proxy_.splice.topic(leaf.topic);
+    const auto* log = proxy_.splice.partition(leaf.topic, {}, leaf.partition);
+    if (t == nullptr || log == nullptr) continue;
+    j = judge(*t, *log, batch);
+    if (j.verdict == Verdict::hold || j.verdict == Verdict::draw) {
+      parked_ = true;
+      held_.assign(frame.begin(), frame.end());
+      proxy_.parked.push_back(weak_from_this());
+      return false;
+    }
+    own += j.verdict != Verdict::pass;
+  }
+  if (own == judged_.size() && own > 0) {
+    if (parts_.top(Role::acks).number != 0) answer_with(h, own_produce_answer());
+    return false;
+  }
+  i = 0;
+  const auto body_at = frame.size() - parts_.body().size();
+  for (const auto& leaf : parts_.leaves()) {
+    const auto& j = judged_[i];
+    if (j.verdict == Verdict::pass && j.id != batches_[i].producer_id) {
+      wire::BatchEdit edit;
+      edit.set_producer = true;
+      edit.producer_id = j.id;
+      edit.producer_epoch = batches_[i].epoch;
+      wire::rewrite(edit, frame.subspan(body_at + static_cast<std::size_t>(leaf.records_at),
+                                        static_cast<std::size_t>(leaf.records_bytes)));
+    }
+    ++i;
+  }
+  return true;
+}
+
+wire::Value Session::own_produce_answer() const {
+  wire::Array partitions;
+  std::size_t i = 0;
+  for (const auto& leaf : parts_.leaves()) {
+    const auto& j = judged_[i++];
+    if (j.verdict == Verdict::pass) continue;
+    const bool known = j.verdict == Verdict::repeat && j.offset >= 0;
+    const std::int16_t error = j.verdict == Verdict::refuse ? j.error
+                               : known                      ? std::int16_t{0}
+                                                            : duplicate_sequence;
+    partitions.push_back(wire::Struct{{"Index", leaf.partition},
+                                      {"ErrorCode", int{error}},
+                                      {"BaseOffset", known ? j.offset : std::int64_t{-1}}});
+  }
+  return wire::Struct{
+      {"Responses", wire::Array{wire::Struct{{"Name", topic_name},
+                                             {"PartitionResponses", std::move(partitions)}}}}};
+}
+
+void Session::take_out_own_leaves() {
+  auto& d = decision_;
+  const auto ours = [&](std::size_t i) { return judged_[i].verdict != Verdict::pass; };
+  bool any = false;
+  for (std::size_t i = 0; i < judged_.size(); ++i) any |= ours(i);
+  if (!any) return;
+  if (d.act == route::Act::forward) d.chosen.assign(judged_.size(), 0);
+  d.act = route::Act::split;
+  std::vector<route::NodeKey> nodes;
+  for (std::size_t i = 0; i < judged_.size(); ++i) {
+    if (ours(i)) continue;
+    const auto node = d.nodes[d.chosen[i]];
+    const auto at = std::ranges::find(nodes, node);
+    d.chosen[i] = static_cast<wire::Choice>(at - nodes.begin());
+    if (at == nodes.end()) nodes.push_back(node);
+  }
+  d.nodes = std::move(nodes);
+  for (std::size_t i = 0; i < judged_.size(); ++i) {
+    if (ours(i)) d.chosen[i] = static_cast<wire::Choice>(d.nodes.size());
+  }
+}
+
+void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::size_t index,
+                   route::NodeKey node) {
+  Exchange::Bound b;
+  b.part = part;
+  b.road = order_.sent(leaf.topic, {}, leaf.partition, node);
+  b.partition = leaf.partition;
+  b.batch = batches_[index];
+  if (const auto* p = proxy_.topology(node.cluster).partition(leaf.topic, leaf.partition)) {
+    b.leader_epoch = p->epoch;
+  }
+  b.log = proxy_.splice.idle() ? nullptr : proxy_.splice.partition(leaf.topic, {}, leaf.partition);
+  b.first = index < judged_.size() && judged_[index].first;
+  if (b.first) {
+    b.log->firsts[b.batch.producer_id] = splice::PartitionLog::First::on_its_way;
+    e.whole = true;
+  }
+  if (b.log != nullptr) {
+    e.spliced = true;
+    if (!b.log->unclear.empty()) e.whole = true;
+  }
+  e.roads.push_back(b);
+}
+
+void Session::settle(Exchange& e, std::size_t part, const wire::Value& answer) {
+  const auto error_of = [&](const Exchange::Bound& b) -> std::int64_t {
+    for (const auto& t : answer["Responses"].array()) {
+      for (const auto& p : t["PartitionResponses"].array()) {
+        if (p["Index"].number() == b.partition) return p["ErrorCode"].number();
+      }
+    }
+    return -1;
+  };
+  for (const auto& b : e.roads) {
+    if (b.part != part || b.log == nullptr) continue;
+    const auto error = error_of(b);
+    if (b.first) {
+      if (error == 0) {
+        proxy_.record(splice::FirstAccepted{topic_name, b.partition, b.batch.producer_id}, false);
+      } else {
+        b.log->firsts.erase(b.batch.producer_id);
+      }
+      proxy_.wake_parked();
+    }
+    if (error == 0 || error == duplicate_sequence) {
+      std::erase_if(b.log->unclear, [&](const splice::Unclear& u) { return u.batch == b.batch; });
+    }
+  }
+}
+
+void Session::mark_unclear(const Link& link) {
+  for (const auto& a : link.awaited) {
+    if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
+    for (const auto& b : a.exchange->roads) {
+      if (b.part != a.part) continue;
+      splice::Unclear u;
+      u.batch = b.batch;
+      u.node = link.node;
+      u.leader_epoch = b.leader_epoch;
+      u.since = proxy_.sim.time.now_ms();
+      u.client = client_->client_id;
+      if (b.first) b.log->firsts.erase(b.batch.producer_id);
+      proxy_.unclear(b.partition, b.log, std::move(u));
+    }
+  }
+}
+
+void Session::unpark() {
+  if (!parked_ || closed_) return;
+  parked_ = false;
+  Buffer frame = std::exchange(held_, {});
+  if (!client_open_ && [&] {  // not acks=0: the client sends it again elsewhere
+        const wire::Bytes content = wire::Bytes(frame).subspan(wire::frame_prefix_bytes);
+        wire::RequestHeader h;
+        wire::Parts parts;
+        wire::parse(content, content.size(), h);
+        parts.parse(*wire::request(h.api), h.version, content.subspan(h.size));
+        return parts.top(Role::acks).number != 0;
+      }()) {
+    return close("the client has gone while a Produce was held");
+  }
+  request(frame);
+  resume_soon();
+}
+
+std::string Session::pending(route::Cluster from) const {
+  for (const auto& [node, link] : links_) {
+    if (node.cluster != from) continue;
+    if (link->unanswered_read < link->unanswered_wanted) return client_->client_id + ": acks=0";
+    for (const auto& a : link->awaited) {
+      if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
+      for (const auto& b : a.exchange->roads) {
+        if (b.part == a.part) return client_->client_id + ": a Produce that is not answered yet";
+      }
+    }
+  }
+  return {};
+}
+
+void Session::ask_behind_acks_0(route::Cluster cluster, bool begin) {
+  for (const auto& [node, link] : links_) {
+    if (node.cluster != cluster) continue;
+    if (begin) link->unanswered_wanted = link->unanswered_sent;
+    const auto wanted = link->unanswered_wanted;
+    const bool asked = std::ranges::any_of(
+        link->awaited, [&](const Awaited& a) { return a.behind >= wanted && a.behind > 0; });
+    if (link->unanswered_read >= wanted || asked) continue;
+    Buffer frame;
+    wire::begin_request(*wire::request(api_versions), 0, 0, "shunt", frame);
+    wire::seal(frame);
+    link->awaited.push_back({nullptr, 0, wanted});
+    send(*link, frame);
+  }
+}
+
+}  // namespace shunt::sim

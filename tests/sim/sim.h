@@ -1,0 +1,79 @@
+// One run: two model clusters, the proxy between, clients, an operator and faults, from one seed.
+#pragma once
+
+#include <optional>
+
+#include "proxy/splice/records.h"
+#include "tests/sim/bugs.h"
+#include "tests/sim/model_cluster.h"
+#include "tests/sim/oracle.h"
+
+namespace shunt::sim {
+
+class Proxy;
+class ClientConnection;
+class Producer;
+class Consumer;
+class Operator;
+
+struct Options {
+  std::uint64_t seed = 1;
+  Bug bug = Bug::none;
+  bool trace = false;
+};
+
+// What a run is made of: which faults it knows, how long they last.
+struct Plan {
+  int partitions = 2;
+  Time length = 2500 * ms;  // until everything must come to rest
+  bool cut_links = false, stop_brokers = false, stall_links = false, move_leaders = false;
+  bool kill_proxy = false, pause = false, slow_replicas = false, slow_ways = false;
+  bool bypass = false, unclean = false;
+  std::int64_t hold_limit_ms = 400, unclear_ms = 900;
+  Time operator_every = 250 * ms;
+  std::int64_t old_start = 0, new_start = 0;
+};
+
+class Sim {
+ public:
+  explicit Sim(const Options& options);
+  ~Sim();
+  // Throws Violation.
+  void run();
+
+  ModelCluster& cluster(route::Cluster c) { return *clusters_[static_cast<std::size_t>(c)]; }
+  bool has(Bug b) const { return options.bug == b; }
+  void trace(const std::string& what);
+  bool tracing() const { return options.trace; }
+  void kill();                     // the proxy, now
+  void reached(const char* step);  // of a cut
+  void bad_answer(
+      const std::string& why);         // the proxy took a broker's answer for one not to be shown
+  bool calm() const { return calm_; }  // no more faults, the rest must come to its end
+
+  const Options options;
+  Random random;
+  Plan plan;
+  Timeline time;
+  Oracle oracle;
+  std::shared_ptr<Proxy> proxy;         // null: it is down
+  std::vector<splice::Record> journal;  // as it stands on disk
+  std::int64_t torn_in = -1;            // the proxy dies at its so manyeth write from now
+  int lives = 0;                        // of the proxy so far
+  std::uint64_t cuts = 0, aborted = 0;
+  std::vector<std::unique_ptr<Producer>> producers;
+  std::vector<std::unique_ptr<Consumer>> consumers;
+
+ private:
+  void make_plan();
+  void revive();
+  bool at_rest() const;
+  void step();
+  void check_end();
+
+  std::unique_ptr<ModelCluster> clusters_[2];
+  std::unique_ptr<Operator> operator_;
+  bool calm_ = false;
+};
+
+}  // namespace shunt::sim
