@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <unistd.h>
 #include <boost/json/serialize.hpp>
@@ -256,6 +257,17 @@ bool Journal::keep(const splice::Record& record, bool durable) {
     return refused(why);
   }
   return true;
+}
+
+bool Journal::rebuild(const std::vector<splice::Record>& records, std::string& why) {
+  splice::State rebuilt;
+  for (const auto& r : records) {
+    if (const char* refused = rebuilt.apply(r)) return why = refused, false;
+  }
+  auto before = std::exchange(state_.splice, std::move(rebuilt));
+  if (start_file(true, why)) return true;
+  state_.splice = std::move(before);
+  return false;
 }
 
 const std::string& Journal::cluster_id_place(route::Cluster c) const {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <boost/json/object.hpp>
 
@@ -47,6 +48,10 @@ class Journal final : public net::Memory {
   void remember_versions(route::Cluster c, const route::ApiRanges& ranges) override;
   void remember_cluster_id(route::Cluster c, const std::string& id) override;
   bool keep(const splice::Record& record, bool durable) override;
+
+  // Takes these records, all or none, into a new file that begins with them: a journal without
+  // migrations alone. False: `why`, nothing has changed.
+  bool rebuild(const std::vector<splice::Record>& records, std::string& why);
 
   // Writes what could not be written before, and begins a new file when it is time. Call it every
   // second or so. `rotate`: false while producers are held, since a new file takes its time.

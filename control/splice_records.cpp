@@ -107,6 +107,10 @@ struct ToJson {
   json::object out;
   Writer w{out};
   void type(std::string_view t) { out["type"] = t; }
+  void operator()(const JournalNamed& r) {
+    type("journal_id");
+    w.text("id", r.id);
+  }
   void operator()(const MigrationStarted& r) {
     type("migration");
     w.text("migration", r.migration);
@@ -257,6 +261,7 @@ json::object to_json(const splice::Record& record) {
 
 // Braces take the keys in the order of the struct's members.
 std::optional<splice::Record> read_splice_record(std::string_view type, Reader& r) {
+  if (type == "journal_id") return JournalNamed{r.text("id")};
   if (type == "migration") return read_migration(r);
   if (type == "cut_intended")
     return CutIntended{r.text("migration"), r.text("move"),   r.texts("topics"),

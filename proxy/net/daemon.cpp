@@ -8,6 +8,8 @@
 #include "proxy/net/look.h"
 #include "proxy/net/mover.h"
 #include "proxy/net/poller.h"
+#include "proxy/net/seam_guard.h"
+#include "proxy/net/seam_keeper.h"
 #include "proxy/net/session.h"
 #include "proxy/observe/log.h"
 
@@ -31,6 +33,7 @@ class TheDaemon : public Daemon {
         mover_(world_),
         copier_(world_),
         lag_meter_(world_),
+        seams_(world_, copier_),
         second_(io) {
     started_ = std::chrono::duration_cast<std::chrono::milliseconds>(
                    std::chrono::system_clock::now().time_since_epoch())
@@ -71,11 +74,15 @@ class TheDaemon : public Daemon {
     const Settings& s = world_.settings;
     old_ = std::make_shared<Poller>(world_, route::Cluster::old_cluster, s.old_cluster, old_id_);
     world_.access[0] = old_.get();
+    guard_ = std::make_shared<SeamGuard>(world_);
     old_->start(
-        [this, ready = std::move(ready)] {
-          ready_ = true;
-          for (auto& p : ports_) accept(p);
-          ready();
+        [this, ready = std::move(ready), fatal] {
+          guard_->start([this, ready, fatal](const std::string& refused) {
+            if (!refused.empty()) return fatal(refused);
+            ready_ = true;
+            for (auto& p : ports_) accept(p);
+            ready();
+          });
         },
         fatal);
     if (s.new_cluster) {
@@ -85,6 +92,7 @@ class TheDaemon : public Daemon {
     }
     mover_.know(old_.get(), new_.get());
     world_.commits = &copier_;
+    world_.on_segments = [this] { seams_.changed(); };
     tick();
   }
 
@@ -105,7 +113,9 @@ class TheDaemon : public Daemon {
     s.ready = ready_ && !world_.draining;
     if (world_.draining)
       s.not_ready_reason = "draining: stopping";
-    else if (!ready_) {
+    else if (!ready_ && old_ && old_->reachable()) {
+      s.not_ready_reason = "the clusters are asked for seams of a lost journal";
+    } else if (!ready_) {
       s.not_ready_reason = "the old cluster's metadata is not known yet" +
                            (old_ && !old_->error().empty() ? ": " + old_->error() : std::string{});
     }
@@ -150,9 +160,12 @@ class TheDaemon : public Daemon {
       for (const auto& session : lingering) session->tick(now);
       old_->tick(now);
       if (new_) new_->tick(now);
-      copier_.tick(now);
       lag_meter_.tick(now, *old_);
-      mover_.tick();
+      if (ready_) {
+        mover_.tick();
+        seams_.tick(now);
+        copier_.tick(now);
+      }
       if (ready_ && !world_.draining) {
         for (auto& p : ports_) p.listener->retry();
       }
@@ -184,6 +197,8 @@ class TheDaemon : public Daemon {
   Mover mover_;
   Copier copier_;
   LagMeter lag_meter_;
+  SeamKeeper seams_;
+  std::shared_ptr<SeamGuard> guard_;
   asio::steady_timer second_;
   std::vector<Port> ports_;
   std::shared_ptr<Poller> old_, new_;

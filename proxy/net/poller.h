@@ -35,7 +35,7 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   std::optional<route::NativeNodeId> any_node() override;
 
   bool reachable() const override { return reachable_; }
-  const std::string& error() const { return error_; }
+  const std::string& error() const override { return error_; }
   const std::map<std::string, observe::GroupView>& groups() const { return groups_; }
   // Member ids of each group, as its coordinator lists them.
   struct Member {

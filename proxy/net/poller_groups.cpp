@@ -1,5 +1,6 @@
 // The poller's look at consumer groups: ListGroups and DescribeGroups of every broker.
 #include "proxy/net/poller.h"
+#include "proxy/splice/seams.h"
 #include "proxy/wire/bytes.h"
 
 namespace shunt::net {
@@ -59,6 +60,7 @@ void Poller::list_groups(route::NativeNodeId id) {
                       [&](const auto& g) { return self->listed_at_[g.first] == id; });
         for (const auto& g : body["Groups"].array()) {
           const std::string name(g["GroupId"].text());
+          if (name.starts_with(splice::seam_group_prefix)) continue;  // our own
           self->listed_at_[name] = id;
           auto& view = self->groups_[name];
           view.group = name;

@@ -7,6 +7,8 @@
 #include "proxy/net/naming.h"
 #include "proxy/net/session.h"
 #include "proxy/observe/log.h"
+#include "proxy/splice/seams.h"
+
 namespace shunt::net {
 
 World::World(boost::asio::io_context& loop, Settings s, Remembered r, Memory& m)
@@ -48,6 +50,7 @@ bool World::record(const splice::Record& r, bool durable) {
     observe::log::error("internal", {{"why", why}});
     return false;
   }
+  if (on_segments && splice::changes_segments(r)) on_segments();
   return true;
 }
 

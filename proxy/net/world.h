@@ -47,6 +47,7 @@ class ClusterAccess {
   // A broker that can be asked just now; nullopt: none.
   virtual std::optional<route::NativeNodeId> any_node() = 0;
   virtual bool reachable() const = 0;
+  virtual const std::string& error() const = 0;  // why it is not; empty: not tried yet, or it is
 };
 
 // Takes the commits that a group's home has accepted (copier.h).
@@ -75,6 +76,7 @@ struct World {
   std::string cluster_id;  // as clients see it: old's, for ever
   ClusterAccess* access[2] = {nullptr, nullptr};
   CommitTaker* commits = nullptr;
+  std::function<void()> on_segments;  // a record has changed some
   std::set<std::shared_ptr<Session>> sessions;
   std::set<std::shared_ptr<Session>> lingering;  // their clients have gone (Session::linger)
   std::unordered_map<std::uint32_t, std::uint64_t> metadata_asked;  // by client instance

@@ -59,6 +59,10 @@ struct MigratedTopic {
   bool operator==(const MigratedTopic&) const = default;
 };
 
+// What the reserved groups with this journal's seams are named by (seams.h): made once.
+struct JournalNamed {
+  std::string id;
+};
 // A migration was created; nothing moves yet.
 struct MigrationStarted {
   std::string migration;
@@ -144,8 +148,8 @@ struct PartitionKept {
   std::int64_t stragglers = 0;
 };
 
-using Record = std::variant<MigrationStarted, CutIntended, CutAborted, CutSealed, CutFlipped, Swept,
-                            ProducerMapped, FirstAccepted, CommitAccepted, CommitForgotten,
-                            MigrationPaused, PartitionKept>;
+using Record = std::variant<JournalNamed, MigrationStarted, CutIntended, CutAborted, CutSealed,
+                            CutFlipped, Swept, ProducerMapped, FirstAccepted, CommitAccepted,
+                            CommitForgotten, MigrationPaused, PartitionKept>;
 
 }  // namespace shunt::splice

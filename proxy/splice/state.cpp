@@ -129,6 +129,12 @@ const char* State::apply(const Record& record) {
   return std::visit([this](const auto& r) { return take(r); }, record);
 }
 
+const char* State::take(const JournalNamed& r) {
+  if (!journal_.empty()) return "a journal is named twice";
+  journal_ = r.id;
+  return nullptr;
+}
+
 const char* State::take(const MigrationStarted& r) {
   if (migrations_.contains(r.migration)) return "a migration begins twice";
   Migration m;
@@ -282,6 +288,7 @@ const char* State::take(const PartitionKept& r) {
 
 std::vector<Record> State::snapshot() const {
   std::vector<Record> out;
+  if (!journal_.empty()) out.emplace_back(JournalNamed{journal_});
   for (const auto& [id, m] : migrations_) {
     MigrationStarted started{m.id, m.scheme, {}, m.since};
     for (const auto& name : m.topics) {

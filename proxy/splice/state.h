@@ -128,6 +128,7 @@ class State : public route::Homes {
   const PartitionLog* partition(std::string_view topic, const wire::Uuid& shown_id,
                                 std::int32_t index) const;
 
+  const std::string& journal() const { return journal_; }  // its id; empty: not named yet
   // Counts sweeps, of any partition: an answer that began to stream before one must not be read by
   // the segments as they are now.
   std::uint64_t sweeps() const { return sweeps_; }
@@ -152,6 +153,7 @@ class State : public route::Homes {
                        std::int32_t partition) const;
 
  private:
+  const char* take(const JournalNamed& r);
   const char* take(const MigrationStarted& r);
   const char* take(const CutIntended& r);
   const char* take(const CutAborted& r);
@@ -166,6 +168,7 @@ class State : public route::Homes {
   const char* take(const PartitionKept& r);
   Move* find_move(std::string_view id);
 
+  std::string journal_;
   std::map<std::string, TopicLog, std::less<>> topics_;
   std::map<wire::Uuid, std::string> names_;  // of old's topic ids
   std::map<std::string, Migration> migrations_;

@@ -8,6 +8,7 @@ from pathlib import Path
 import counter
 from client import Client
 from cluster import Cluster
+from operate import forget_seams
 from sidecar import Shunt
 
 
@@ -22,7 +23,8 @@ class Pair:
         self.everything = False  # also what only --all does
 
     def own_shunt(self, name, number, **options):
-        """A daemon for one scenario, not started yet, on ports of its own."""
+        """A daemon for one scenario, not started yet, on ports of its own; those before it have ended."""
+        forget_seams(self.old, self.new)
         return Shunt(
             self.folder / name,
             options.pop("old", self.old.bootstrap),

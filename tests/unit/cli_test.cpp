@@ -56,6 +56,9 @@ TEST_CASE("cli: shunt") {
   const auto good = s.write("good.yaml",
                             "clusters: { old: { bootstrap: [a:1] } }\n"
                             "control: { socket: c.sock, http: off }\njournal: j\n");
+  const auto both = s.write("both.yaml",
+                            "clusters: { old: { bootstrap: [a:1] }, new: { bootstrap: [b:1] } }\n"
+                            "control: { socket: c.sock, http: off }\njournal: j\n");
   const auto bad = s.write("bad.yaml", "clusters: { old: { bootstrap: [a:1] } }\nlgo: {}\n");
   const auto taken = control::Journal::open(s.path("j"));
   REQUIRE(taken.journal);
@@ -70,7 +73,9 @@ TEST_CASE("cli: shunt") {
              {"validate -c " + bad, 2, "=", bad + ":2:1: lgo: unknown key; expected log"},
              {"run -c " + bad, 2, "=", bad + ":2:1: lgo: unknown key; expected log"},
              {"run -c " + s.path("none.yaml"), 2, "=", "cannot be read"},
-             {"recover -c " + good, 1, "=", "not in this version yet"},
+             {"recover -c " + good, 1, "=", "clusters.new is not configured"},
+             {"recover -c " + both, 1, "=", "journal: locked by another shunt"},
+             {"recover --help", 0, "__shunt.JOURNAL.MIGRATION", "="},
              {"run -c " + good, 1, "=", "journal: locked by another shunt"}});
 }
 

@@ -62,6 +62,9 @@ struct Cluster {
   std::vector<std::pair<int, std::uint16_t>> dead;
   std::map<std::string, int> coordinators;
   int lookups = 0;  // of coordinators
+  // What else the daemon is answered, by broker; a null value: with silence.
+  using Answer = std::function<wire::Value(int broker, const wire::Value& request)>;
+  std::map<wire::ApiKey, Answer> answers;
   std::string cluster_id = "the-old-cluster";
   int leader_epoch = 1;
   std::function<bool(const Asked&)> daemon_asks;  // true: it has been, or will be, answered
@@ -135,6 +138,11 @@ inline void Broker::take(const std::shared_ptr<Peer>& peer, const Buffer& conten
       case find_coordinator:
         return a.answer(cluster_.coordinator(a.value()));
       default:
+        if (const auto known = cluster_.answers.find(a.header.api);
+            known != cluster_.answers.end()) {
+          const auto answer = known->second(id_, a.value());
+          return answer.null() ? void() : a.answer(answer);
+        }
         return a.answer(wire::Struct{});
     }
   }

@@ -74,7 +74,8 @@ std::vector<splice::Record> life() {
       splice::CommitAccepted{"gr\xc3\xbcn", "orders", 0, {3}, "", 15},
       splice::CommitAccepted{"billing", "orders", 0, {5}, "", 16},
       splice::CommitForgotten{"billing", "orders", 1},
-      splice::MigrationPaused{"m1", true}};
+      splice::MigrationPaused{"m1", true},
+      splice::JournalNamed{"k7q2"}};
   return out;
 }
 
@@ -377,4 +378,27 @@ TEST_CASE("journal: many commits are cheap, and a new file holds only the last o
   splice::State again;
   opened(s, &again);
   CHECK(again.commit("billing", "orders", 1)->at.at == 2999);
+}
+
+TEST_CASE("journal: rebuilt from records it holds them all, and what it knew of the clients") {
+  const Scratch s;
+  splice::State wanted;
+  for (const auto& r : life()) REQUIRE(wanted.apply(r) == nullptr);
+  {
+    const auto journal = opened(s);
+    route::Identities live;
+    live.begin("app", "java 4.4", 1);
+    for (const auto& r : live.take_records()) journal->remember(r);
+    std::string why;
+    auto wrong = life();
+    wrong.emplace_back(splice::CutAborted{"m7.1", "S1", "", 0});
+    CHECK_FALSE(journal->rebuild(wrong, why));
+    CHECK(why == "a cut is aborted that cannot be");
+    CHECK(journal->rebuild(life(), why));
+    CHECK(journal->keep(splice::MigrationPaused{"m1", true}, true));
+  }
+  splice::State back_again;
+  opened(s, &back_again);
+  CHECK(told(back_again) == told(wanted));
+  CHECK(Journal::open(s.path("j")).remembered.identities.all().size() == 1);
 }
