@@ -92,6 +92,7 @@ struct Connection {
       if (n < 0) return fail(errno);
       boost::system::error_code ec;
       if (n == 0) {
+        if (!parser.got_some()) return fail(ECONNRESET);  // put_eof would not have it
         parser.put_eof(ec);
         if (ec || !parser.is_done()) return fail(ECONNRESET);
         break;

@@ -97,10 +97,12 @@ class Program:
     def __init__(self, name, command, log):
         self.name, self.command, self.log, self.process = name, command, log, None
 
-    def start(self):
+    def start(self, **environment):
+        """With these variables beside those of this process."""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self.command,
+                env=os.environ | environment,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -131,6 +133,10 @@ class Cluster:
         self.addresses = [f"127.0.0.1:{p}" for p in self.ports]
         self.bootstrap = ",".join(self.addresses)
         self.programs = {}
+
+    def all_ports(self):
+        """Where its brokers can be reached, also through a relay."""
+        return [*self.ports, *self.relayed_ports, *self.advertise]
 
     def start(self):
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -23,11 +23,12 @@ clusters:
   plain: 127.0.0.1:{port}
 control: {{ socket: control.sock, http: 127.0.0.1:{http} }}
 journal: journal
+log: {{ level: {level} }}
 """
 
 
 class Shunt:
-    def __init__(self, folder, old, new=None, port=9092, http=9644):
+    def __init__(self, folder, old, new=None, port=9092, http=9644, level="info"):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port, self.http = port, http
@@ -36,16 +37,18 @@ class Shunt:
         config = self.folder / "shunt.yaml"
         spaced = [text and text.replace(",", ", ") for text in (old, new)]
         second = f"  new: {{ bootstrap: [{spaced[1]}] }}\n" if new else ""
-        config.write_text(CONFIG.format(old=spaced[0], new=second, port=port, http=http))
+        config.write_text(
+            CONFIG.format(old=spaced[0], new=second, port=port, http=http, level=level)
+        )
         self.program = Program(
             "shunt", [str(BINARY), "run", "-c", str(config)], self.folder / "shunt.log"
         )
 
-    def start(self, seconds=15):
-        """Starts the daemon and waits for its `ready` line."""
+    def start(self, seconds=15, **environment):
+        """Starts the daemon, with these variables, and waits for its `ready` line."""
         self.program.log.touch()
         seen = self.program.log.stat().st_size
-        self.program.start()
+        self.program.start(**environment)
 
         def ready():
             fresh = self.program.log.read_bytes()[seen:].decode(errors="replace")
@@ -75,7 +78,7 @@ class Shunt:
             [str(CTL), "--socket", str(self.socket), "-o", "json", *words],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
         )
         try:
             return done.returncode, json.loads(done.stdout)

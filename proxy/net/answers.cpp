@@ -101,6 +101,7 @@ void Session::skipped(Link& link) {
   link.inbound = Inbound::head;
   link.unanswered_read = std::max(link.unanswered_read, link.awaited.front().behind);
   link.awaited.pop_front();
+  if (lingering_) resume_soon();
   world_.settled();
 }
 
@@ -187,6 +188,7 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
     return close(CloseCause::bad_answer,
                  std::string(e.answer->name) + " v" + std::to_string(e.version) + ": " + why);
   }
+  if (e.answer->api == produce) show_accepted(e, a.part, tails);
   if (e.answer->api != metadata || noticed.stale_leader)
     learn(e, a.part, link.node(), body, noticed);
   const wire::Bytes heading = frame.first(wire::frame_prefix_bytes + head);
@@ -206,6 +208,16 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
   wire::seal(e.frame);
   e.ready = true;
   advance();
+}
+
+// All records of a batch that was accepted have been shown, not its first alone.
+void Session::show_accepted(const Exchange& e, std::size_t part, const splice::Tails& tails) {
+  for (const auto& accepted : tails.accepted()) {
+    for (const auto& b : e.roads) {
+      if (b.part == part && b.log == accepted.log)
+        accepted.log->show({accepted.at.at + std::max(b.batch.records, 1)});
+    }
+  }
 }
 
 // The translated answer, changed as its exchange wants: one edit of the whole body.
@@ -232,12 +244,13 @@ void Session::learn(Exchange& e, std::size_t part, route::NodeKey from, wire::By
   if ((noticed.stale_leader || noticed.stale_controller) && access != nullptr) {
     access->refresh_soon();
   }
-  if (e.whole && e.spliced && !body.empty() && e.answer->api == produce) {
+  if (e.settles && !body.empty()) {
     const char* problem = nullptr;
     settle(e, part, wire::decode(*e.answer, e.version, body, problem));
   }
   const bool awaited_by_cut = !e.roads.empty();
-  std::erase_if(e.roads, [&](const Exchange::Bound& b) {
+  std::erase_if(e.roads, [&](Exchange::Bound& b) {
+    if (b.part == part) release_road(b);
     if (b.part == part) order_.release(b.road, noticed.stale_leader, metadata_asked());
     return b.part == part;
   });

@@ -47,7 +47,14 @@ void check_shape(Run& run) {
   for (const auto& name : run.request.topics) {
     const auto* there = run.world.old_topology.topic(name);
     const auto* fresh = run.world.new_topology.topic(name);
-    if (there == nullptr) {
+    const auto* log = run.world.splice.topic(name);
+    const auto other = [](const route::Topic* now, const wire::Uuid& then) {
+      return now != nullptr && then != wire::Uuid{} && now->id != then;
+    };
+    if (log != nullptr && (other(there, log->old_id) || other(fresh, log->new_id))) {
+      run.add("topic.recreated", name, "its topic id has changed: it was deleted and made anew",
+              "its offsets mean something else now: this migration cannot go on with it");
+    } else if (there == nullptr) {
       run.add("topic.missing", name, "old does not have it any more", "leave it out of --topics");
     } else if (fresh == nullptr) {
       run.add("topic.missing", name, "new does not have it",
@@ -109,7 +116,24 @@ void check_cleanup(const Running& run) {
       });
 }
 
-void judge_producer(Run& run, const std::string& where, std::uint32_t cut, const Value& p) {
+// Whether a producer id that `from` knows is one that wrote through here. Brokers remember it for
+// days: it may be of any segment that `from` has had, not only of the tail.
+bool is_ours(const Run& run, const splice::PartitionLog* log, std::int64_t id) {
+  const auto& state = run.world.splice;
+  if (run.request.from == Cluster::old_cluster) {
+    if (run.world.producers_seen.contains(id)) return true;
+    for (std::uint32_t cut = 1; cut < state.next_cut(); ++cut) {
+      if (state.producer(id, cut)) return true;  // seen before the daemon was started anew
+    }
+  }
+  if (log == nullptr) return false;
+  return std::ranges::any_of(log->log.segments(), [&](const splice::Segment& s) {
+    return s.cluster == run.request.from && s.cut > 0 && state.producer_of(id, s.cut);
+  });
+}
+
+void judge_producer(Run& run, const std::string& where, const splice::PartitionLog* log,
+                    const Value& p) {
   const auto id = p["ProducerId"].number();
   const auto open = p["CurrentTxnStartOffset"].number();
   if (p["CoordinatorEpoch"].number() >= 0 || open >= 0) {
@@ -124,9 +148,7 @@ void judge_producer(Run& run, const std::string& where, std::uint32_t cut, const
             "transactional producers cannot be moved yet: stop them first");
     return;
   }
-  const auto client = run.world.splice.producer_of(id, cut);
-  const bool ours = client && run.world.producers_seen.contains(*client);
-  if (ours || run.request.accept_stragglers) return;
+  if (run.request.accept_stragglers || is_ours(run, log, id)) return;
   run.add("producer.foreign", where,
           "producer id " + number(id) + " (epoch " + number(p["ProducerEpoch"].number()) +
               ", last sequence " + number(p["LastSequence"].number()) +
@@ -165,12 +187,10 @@ void check_producers(const Running& run) {
                      const std::string name(t["Name"].text());
                      for (const auto& p : t["Partitions"].array()) {
                        const auto index = static_cast<std::int32_t>(p["PartitionIndex"].number());
-                       const auto* log = run->world.splice.partition(name, {}, index);
                        for (const auto& producer : p["ActiveProducers"].array()) {
                          const bool idle = newest - producer["LastTimestamp"].number() > recent_ms;
                          if (idle && producer["CurrentTxnStartOffset"].number() < 0) continue;
-                         judge_producer(*run, name + "-" + number(index),
-                                        log != nullptr ? log->log.tail().cut : 0, producer);
+                         judge_producer(*run, name + "-" + number(index), log, producer);
                        }
                      }
                    }

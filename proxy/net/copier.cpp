@@ -29,6 +29,12 @@ std::int64_t Copier::behind(const std::string& group) const {
   return g == groups_.end() ? 0 : static_cast<std::int64_t>(g->second.waiting.size());
 }
 
+std::int64_t Copier::behind(const std::string& group, const std::string& topic,
+                            std::int32_t partition) const {
+  const auto g = groups_.find(group);
+  return g != groups_.end() && g->second.waiting.contains({topic, partition}) ? 1 : 0;
+}
+
 void Copier::tick(Clock::time_point now) {
   if (world_.splice.idle() || world_.access[1] == nullptr || !world_.access[1]->reachable()) return;
   if (all_copied_ == Clock::time_point{} || now - all_copied_ > copied_anew) {

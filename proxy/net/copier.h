@@ -20,6 +20,8 @@ class Copier : public CommitTaker {
   explicit Copier(World& world) : world_(world) {}
   void accepted(const splice::CommitAccepted& commit) override;
   std::int64_t behind(const std::string& group) const override;
+  std::int64_t behind(const std::string& group, const std::string& topic,
+                      std::int32_t partition) const override;
   void tick(Clock::time_point now);  // once a second: what failed goes again, once a day all does
 
  private:

@@ -11,6 +11,7 @@ namespace {
 
 constexpr auto look_every = std::chrono::milliseconds(5);   // at what is in flight
 constexpr auto read_again = std::chrono::milliseconds(10);  // ends that do not agree yet
+constexpr auto leave_after = std::chrono::milliseconds(300);
 constexpr std::size_t spare_ids = 16;  // for producers that nobody knows of yet
 
 }  // namespace
@@ -54,6 +55,11 @@ void CutRun::start(std::function<void(const ProduceMoved&)> done) {
   follow(cut_.begin(observe::unix_ms_now()));
 }
 
+void CutRun::leave(std::function<void(const ProduceMoved&)> done) {
+  leaving_ = true;
+  start(std::move(done));
+}
+
 void CutRun::cancel(const std::string& reason) {
   follow(cut_.cancel(reason, now_ms(), observe::unix_ms_now()));
 }
@@ -84,6 +90,7 @@ void CutRun::after(std::chrono::milliseconds pause, std::function<void()> then) 
 }
 
 void CutRun::prepare() {
+  if (leaving_) return draw();
   // Without an answer it ends here: nothing is held yet.
   limit_.expires_after(world_.settings.limits.connect);
   limit_.async_wait([self = shared_from_this()](ErrorCode e) {
@@ -100,9 +107,8 @@ void CutRun::prepare() {
 
 // As many producer ids as write to the topics, and some more, before anybody waits (rules B8).
 void CutRun::draw() {
-  const auto known = reader_->known_producers();
   auto& pool = world_.drawn[static_cast<std::size_t>(cut_.plan().to)];
-  const auto wanted = known.size() + spare_ids;
+  const auto wanted = reader_->known_producers().size() + spare_ids;
   world_.draw_ids(
       cut_.plan().to, wanted > pool.size() ? wanted - pool.size() : 0,
       [self = shared_from_this()](const std::string& problem) {
@@ -136,6 +142,8 @@ void CutRun::look() {
       const auto pending = s->pending(topics_, from_);
       if (pending.what.empty()) continue;
       cut_.waits_for(pending.what);
+      // What a cluster that is left has not answered by then, it may never answer.
+      if (leaving_ && now_ms() - held_since_ > leave_after.count()) continue;
       // A frame that its client does not finish must not cost the others the whole limit (B5).
       if (pending.half_sent && now_ms() - held_since_ > cut_.plan().hold_limit_ms / 2)
         return cancel(pending.what + ", half sent");
@@ -147,9 +155,9 @@ void CutRun::look() {
 }
 
 void CutRun::read_ends() {
+  if (leaving_) return follow(cut_.leave(now_ms(), observe::unix_ms_now()));
   reader_->read([self = shared_from_this()](const std::vector<splice::PartitionReading>& readings) {
     if (self->cut_.over() || self->cut_.aborted()) return;
-    self->last_ = readings;
     const auto want = self->cut_.ends_read(readings, self->now_ms(), observe::unix_ms_now());
     if (want != Want::ends) return self->follow(want);
     self->after(read_again, [self] { self->follow(Want::ends); });
@@ -177,19 +185,15 @@ ProduceMoved CutRun::result() const {
   r.reason = cut_.reason();
   r.held_ms_max = cut_.held_ms();
   const bool to_new = cut_.plan().to == route::Cluster::new_cluster;
-  for (const auto& reading : last_) {
+  for (const auto& s : cut_.seams()) {
     PartitionMoved p;
-    p.topic = reading.topic;
-    p.partition = reading.partition;
+    p.topic = s.topic;
+    p.partition = s.partition;
     p.held_ms = cut_.held_ms();
-    const auto* log = world_.splice.partition(p.topic, {}, p.partition);
-    for (const auto& s : cut_.seams()) {
-      if (s.topic != p.topic || s.partition != p.partition) continue;
-      p.old_end = to_new ? s.native_end : s.native_start;
-      p.new_start = to_new ? s.native_start : s.native_end;
-      p.producers = static_cast<std::int64_t>(s.producers.size());
-      p.virtual_start = log->log.tail().start.at;
-    }
+    p.old_end = to_new ? s.native_end : s.native_start;
+    p.new_start = to_new ? s.native_start : s.native_end;
+    p.producers = static_cast<std::int64_t>(s.producers.size());
+    p.virtual_start = world_.splice.partition(s.topic, {}, s.partition)->log.tail().start.at;
     r.partitions.push_back(std::move(p));
   }
   return r;

@@ -16,6 +16,9 @@ class CutRun : public std::enable_shared_from_this<CutRun> {
   CutRun(World& world, splice::CutPlan plan, route::Cluster from);
   // `done`: once, when it has ended in one way or the other.
   void start(std::function<void(const ProduceMoved&)> done);
+  // The same, leaving a cluster that may not answer any more: its segments end at what was shown of
+  // them (rules B1).
+  void leave(std::function<void(const ProduceMoved&)> done);
   // Before S5 it aborts, later it goes on.
   void cancel(const std::string& reason);
   const splice::Cut& cut() const { return cut_; }
@@ -38,10 +41,10 @@ class CutRun : public std::enable_shared_from_this<CutRun> {
   route::Cluster from_;
   splice::Cut cut_;
   std::shared_ptr<EndReader> reader_;
-  std::vector<splice::PartitionReading> last_;
   Session::Topics topics_;
   boost::asio::steady_timer timer_, limit_;
   std::int64_t held_since_ = 0;
+  bool leaving_ = false;
   std::function<void(const ProduceMoved&)> done_;
 };
 

@@ -3,6 +3,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "proxy/net/copier.h"
+#include "proxy/net/lag.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/look.h"
 #include "proxy/net/mover.h"
@@ -29,6 +30,7 @@ class TheDaemon : public Daemon {
         world_(io, std::move(settings), std::move(remembered), memory),
         mover_(world_),
         copier_(world_),
+        lag_meter_(world_),
         second_(io) {
     started_ = std::chrono::duration_cast<std::chrono::milliseconds>(
                    std::chrono::system_clock::now().time_since_epoch())
@@ -144,9 +146,13 @@ class TheDaemon : public Daemon {
       const auto now = Clock::now();
       const auto sessions = world_.sessions;
       for (const auto& session : sessions) session->tick(now);
+      const auto lingering = world_.lingering;
+      for (const auto& session : lingering) session->tick(now);
       old_->tick(now);
       if (new_) new_->tick(now);
       copier_.tick(now);
+      lag_meter_.tick(now, *old_);
+      mover_.tick();
       if (ready_ && !world_.draining) {
         for (auto& p : ports_) p.listener->retry();
       }
@@ -177,6 +183,7 @@ class TheDaemon : public Daemon {
   World world_;
   Mover mover_;
   Copier copier_;
+  LagMeter lag_meter_;
   asio::steady_timer second_;
   std::vector<Port> ports_;
   std::shared_ptr<Poller> old_, new_;

@@ -15,28 +15,13 @@ using wire::Value;
 
 namespace {
 
-constexpr wire::ApiKey fetch_key = 1, list_offsets_key = 2, metadata_key = 3, epochs_key = 23,
-                       describe_configs_key = 32, describe_producers_key = 61;
+constexpr wire::ApiKey fetch_key = 1, metadata_key = 3, epochs_key = 23, describe_configs_key = 32,
+                       describe_producers_key = 61;
 // By name, not by topic id: topics of two clusters share no ids.
-constexpr wire::Version fetch_max = 12, list_offsets_max = 6, metadata_max = 9, epochs_max = 3,
-                        describe_configs_max = 2, describe_producers_max = 0;
+constexpr wire::Version fetch_max = 12, metadata_max = 9, epochs_max = 3, describe_configs_max = 2,
+                        describe_producers_max = 0;
 constexpr std::int64_t look_back_offsets = 2000;  // for the last batches of producers
 constexpr std::int32_t fetch_bytes = 4 << 20, fetch_partition_bytes = 1 << 20;
-
-using Key = std::pair<std::string, std::int32_t>;
-
-// The topics array of a request: one entry per topic, its partitions inside.
-Array by_topic(const std::set<Key>& keys, const char* topic_name, const char* partitions_name,
-               const std::function<Value(const Key&)>& partition) {
-  Array topics;
-  for (auto it = keys.begin(); it != keys.end();) {
-    const std::string& topic = it->first;
-    Array partitions;
-    for (; it != keys.end() && it->first == topic; ++it) partitions.push_back(partition(*it));
-    topics.push_back(Struct{{topic_name, topic}, {partitions_name, std::move(partitions)}});
-  }
-  return topics;
-}
 
 }  // namespace
 
@@ -221,47 +206,30 @@ void EndReader::configs(Cluster c, Joint join) {
 }
 
 void EndReader::ends(Cluster c, Joint join) {
-  constexpr int debug_replica = -2, consumer = -1;  // -2: the log end (rules C1)
-  constexpr int read_uncommitted = 0, read_committed = 1;
+  constexpr int read_committed = 1;
+  const OffsetsAsked log_end{.replica = OffsetsAsked::debug_replica}, high_watermark,
+      last_stable{.isolation = read_committed};
   for (const auto& [leader, keys] : by_leader(c)) {
-    list_offsets(c, leader, keys, debug_replica, read_uncommitted, &splice::EndReading::log_end,
-                 join);
-    list_offsets(c, leader, keys, consumer, read_uncommitted, &splice::EndReading::high_watermark,
-                 join);
-    list_offsets(c, leader, keys, consumer, read_committed, &splice::EndReading::last_stable, join);
+    offsets(c, leader, keys, log_end, &splice::EndReading::log_end, join);
+    offsets(c, leader, keys, high_watermark, &splice::EndReading::high_watermark, join);
+    offsets(c, leader, keys, last_stable, &splice::EndReading::last_stable, join);
     epoch_ends(c, leader, keys, join);
     if (c == from_) producers(leader, keys, join);
   }
 }
 
-void EndReader::list_offsets(Cluster c, route::NativeNodeId leader, const std::set<Key>& keys,
-                             int replica, int isolation, std::int64_t splice::EndReading::*into,
-                             Joint join) {
-  constexpr std::int64_t latest = -1;
-  Array topics = by_topic(keys, "Name", "Partitions", [&](const Key& key) {
-    return Struct{{"PartitionIndex", key.second},
-                  {"CurrentLeaderEpoch", side(partitions_[key], c).epoch},
-                  {"Timestamp", latest}};
-  });
-  ++join->left;
-  world_.access[static_cast<std::size_t>(c)]->call(
-      leader, list_offsets_key, list_offsets_max,
-      Struct{{"ReplicaId", replica}, {"IsolationLevel", isolation}, {"Topics", std::move(topics)}},
-      [self = shared_from_this(), c, keys, into, join](const std::string& error,
-                                                       const Value& body) {
-        if (!error.empty()) self->fail(c, keys, error);
-        for (const auto& t : body["Topics"].array()) {
-          for (const auto& p : t["Partitions"].array()) {
-            const Key key{std::string(t["Name"].text()),
-                          static_cast<std::int32_t>(p["PartitionIndex"].number())};
-            const auto code = p["ErrorCode"].number();
-            if (code != 0) self->fail(c, {key}, "ListOffsets: error " + std::to_string(code));
-            if (self->partitions_.contains(key))
-              self->side(self->partitions_[key], c).reading.*into = p["Offset"].number();
-          }
-        }
-        join->end();
-      });
+void EndReader::offsets(Cluster c, route::NativeNodeId leader, const std::set<Key>& keys,
+                        const OffsetsAsked& asked, std::int64_t splice::EndReading::*into,
+                        const Joint& joint) {
+  list_offsets(
+      world_, c, leader, keys, asked,
+      [&](const Key& key) { return side(partitions_[key], c).epoch; },
+      [self = shared_from_this(), c, into](const Key& key, const std::string& error,
+                                           std::int64_t offset) {
+        if (!error.empty()) self->fail(c, {key}, error);
+        self->side(self->partitions_[key], c).reading.*into = offset;
+      },
+      joint);
 }
 
 void EndReader::epoch_ends(Cluster c, route::NativeNodeId leader, const std::set<Key>& keys,

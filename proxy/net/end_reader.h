@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "proxy/net/world.h"
+#include "proxy/net/ask.h"
 #include "proxy/splice/cut.h"
 
 namespace shunt::net {
@@ -30,7 +30,7 @@ class EndReader : public std::enable_shared_from_this<EndReader> {
   std::set<std::int64_t> known_producers() const;
 
  private:
-  using Key = std::pair<std::string, std::int32_t>;
+  using Key = PartitionKey;
   struct Side {
     route::NativeNodeId leader{-1};
     std::int32_t epoch = -1;
@@ -41,23 +41,14 @@ class EndReader : public std::enable_shared_from_this<EndReader> {
     splice::ProducerTails tails;
     std::int64_t read_to = -1;  // native, of the tails
   };
-  // Calls `then` when every call that was begun through begun() has ended.
-  struct Join {
-    std::size_t left = 1;
-    std::function<void()> then;
-    void end() {
-      if (--left == 0) then();
-    }
-  };
-  using Joint = std::shared_ptr<Join>;
-
   Side& side(Partition& p, route::Cluster c) { return p.sides[static_cast<std::size_t>(c)]; }
   void metadata(route::Cluster c, bool again, Joint join);
   void take_metadata(route::Cluster c, bool again, const wire::Value& body);
   void configs(route::Cluster c, Joint join);
   void ends(route::Cluster c, Joint join);
-  void list_offsets(route::Cluster c, route::NativeNodeId leader, const std::set<Key>& keys,
-                    int replica, int isolation, std::int64_t splice::EndReading::*into, Joint join);
+  void offsets(route::Cluster c, route::NativeNodeId leader, const std::set<Key>& keys,
+               const OffsetsAsked& asked, std::int64_t splice::EndReading::*into,
+               const Joint& joint);
   void epoch_ends(route::Cluster c, route::NativeNodeId leader, const std::set<Key>& keys,
                   Joint join);
   void producers(route::NativeNodeId leader, const std::set<Key>& keys, Joint join);

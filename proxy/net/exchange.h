@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/route/identity.h"
 #include "proxy/route/produce_order.h"
 #include "proxy/route/topology.h"
 #include "proxy/splice/records.h"
@@ -46,6 +47,7 @@ struct Exchange {
     std::int32_t leader_epoch = -1;       // native, when it was sent
     splice::PartitionLog* log = nullptr;  // of a topic in a migration
     bool first = false;                   // its answer decides about those behind it
+    route::Instance counted{0};           // of whom, in World::unnumbered
   };
   std::vector<Bound> roads;
   std::vector<std::string> keys;  // groups or transactional ids it named, for stale coordinators
@@ -61,6 +63,7 @@ struct Exchange {
   std::function<wire::Value(const wire::Value&)> change;
   bool spliced = false;          // offsets in its answers are translated
   bool whole = false;            // its answer must not be streamed
+  bool settles = false;          // a Produce whose answer decides about others
   std::vector<std::byte> asked;  // Fetch: the request's frame, to answer it without a broker
 };
 

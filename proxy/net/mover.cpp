@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "proxy/net/checks.h"
+#include "proxy/net/lag.h"
+#include "proxy/net/verify.h"
 #include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
 
@@ -12,6 +15,8 @@ namespace shunt::net {
 using route::Cluster;
 
 namespace {
+
+constexpr auto look_again_after = std::chrono::milliseconds(500);
 
 Refused refuse(unsigned status, std::string code, std::string message, std::string next) {
   Refused r;
@@ -58,6 +63,10 @@ void Mover::know(Poller* old_poller, Poller* new_poller) {
   for (const auto& r : aborts) world_.record(r, true);
 }
 
+void Mover::tick() {
+  if (!running_) watch_->tick();
+}
+
 std::string Mover::step() const { return running_ ? running_->cut().step_name() : ""; }
 
 const splice::Migration* Mover::find(const std::string& id, Refused& why) const {
@@ -96,11 +105,28 @@ bool Mover::may_begin(const splice::Migration& m, Refused& why) const {
 }
 
 void Mover::plan(const StartRequest& request, Done<Plan> done) {
+  plan_with(request, false, std::move(done));
+}
+
+// `looked_again`: the clusters' topics are as they are now, not as they were some seconds ago.
+void Mover::plan_with(const StartRequest& request, bool looked_again, Done<Plan> done) {
   Plan plan;
   if (request.scheme != 1) return done(&not_yet, {});
   std::string problem;
   plan.scheme = request.scheme;
   plan.topics = match_topics(world_.old_topology, request.topics, problem);
+  const bool unknown = !problem.empty() || std::ranges::any_of(plan.topics, [&](const auto& name) {
+    return world_.new_topology.topic(name) == nullptr;
+  });
+  if (unknown && !looked_again) {
+    for (auto* access : world_.access) {
+      if (access != nullptr) access->refresh_soon();
+    }
+    auto timer = std::make_shared<boost::asio::steady_timer>(world_.io, look_again_after);
+    return timer->async_wait([this, timer, request, done](boost::system::error_code) {
+      plan_with(request, true, done);
+    });
+  }
   if (!problem.empty() || plan.topics.empty()) {
     const auto r = refuse(400, "usage", problem.empty() ? "no topics are given" : problem,
                           "name topics of old: --topics orders,pay-*");
@@ -204,10 +230,17 @@ void Mover::undo(const UndoRequest& request, Done<ProduceMoved> done) {
   Refused why;
   const auto* m = find(request.migration, why);
   if (m == nullptr || !may_begin(*m, why)) return done(&why, {});
-  if (request.without_new) return done(&not_yet, {});
   const auto* move = m->newest();
   ProduceMoved nothing;
   if (move == nullptr) return done(nullptr, nothing);
+  if (request.without_new) {
+    if (move->to != Cluster::new_cluster) {
+      why = refuse(409, "not_on_new", "the newest move went to old: there is nothing to leave",
+                   "shuntctl undo");
+      return done(&why, {});
+    }
+    return leave_new(*m, *move, std::move(done));
+  }
   const auto back = move->to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster;
   cut(*m, move->topics, back, move->id, request.accept_stragglers, std::move(done));
 }
@@ -244,6 +277,24 @@ void Mover::cut(const splice::Migration& m, std::vector<std::string> topics, Clu
   });
 }
 
+// New is the thing that failed (rules B1): production goes back to old without asking it anything.
+void Mover::leave_new(const splice::Migration& m, const splice::Move& move,
+                      Done<ProduceMoved> done) {
+  splice::CutPlan plan;
+  plan.migration = m.id;
+  plan.move = world_.splice.next_move_id(m);
+  plan.undoes = move.id;
+  plan.topics = move.topics;
+  plan.to = Cluster::old_cluster;
+  plan.hold_limit_ms = world_.settings.move.hold_limit.count();
+  running_ = std::make_shared<CutRun>(world_, plan, Cluster::new_cluster);
+  running_->leave([this, done](const ProduceMoved& moved) {
+    boost::asio::post(world_.io, [run = std::move(running_)] {});
+    running_ = nullptr;
+    done(nullptr, moved);
+  });
+}
+
 void Mover::pause(const std::string& migration, bool paused, Done<std::string> done) {
   Refused why;
   const auto* m = find(migration, why);
@@ -257,7 +308,17 @@ void Mover::pause(const std::string& migration, bool paused, Done<std::string> d
   done(nullptr, m->id);
 }
 
-void Mover::verify(Done<Proof> done) { done(&not_yet, {}); }
-void Mover::lag(const std::string&, Done<std::vector<GroupLag>> done) { done(&not_yet, {}); }
+void Mover::verify(Done<Proof> done) {
+  std::make_shared<Verify>(world_)->start([done](const Proof& proof) { done(nullptr, proof); });
+}
+void Mover::lag(const std::string& group, Done<std::vector<GroupLag>> done) {
+  std::set<std::string> groups;
+  if (group.empty())
+    groups = known_groups(world_, *old_);
+  else
+    groups.insert(group);
+  std::make_shared<Lag>(world_, old_->members())
+      ->start(groups, [done](const std::vector<GroupLag>& all) { done(nullptr, all); });
+}
 
 }  // namespace shunt::net

@@ -6,14 +6,17 @@
 #include "proxy/net/cut_run.h"
 #include "proxy/net/operator.h"
 #include "proxy/net/poller.h"
+#include "proxy/net/straggler_watch.h"
 
 namespace shunt::net {
 
 class Mover : public Operator {
  public:
-  explicit Mover(World& world) : world_(world) {}
+  explicit Mover(World& world) : world_(world), watch_(std::make_shared<StragglerWatch>(world)) {}
   // Once both are there; null: no new cluster is configured.
   void know(Poller* old_poller, Poller* new_poller);
+
+  void tick();  // once a second
 
   const splice::State& state() const override { return world_.splice; }
   std::string step() const override;
@@ -26,15 +29,18 @@ class Mover : public Operator {
   void lag(const std::string& group, Done<std::vector<GroupLag>> done) override;
 
  private:
+  void plan_with(const StartRequest& request, bool looked_again, Done<Plan> done);
   const splice::Migration* find(const std::string& id, Refused& why) const;
   bool may_begin(const splice::Migration& m, Refused& why) const;
   void cut(const splice::Migration& m, std::vector<std::string> topics, route::Cluster to,
            const std::string& undoes, bool accept_stragglers, Done<ProduceMoved> done);
+  void leave_new(const splice::Migration& m, const splice::Move& move, Done<ProduceMoved> done);
 
   World& world_;
   Poller* old_ = nullptr;
   Poller* new_ = nullptr;
   std::shared_ptr<CutRun> running_;
+  std::shared_ptr<StragglerWatch> watch_;
 };
 
 }  // namespace shunt::net

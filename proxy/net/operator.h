@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "proxy/splice/progress.h"
+#include "proxy/splice/proof.h"
 #include "proxy/splice/state.h"
 
 namespace shunt::net {
@@ -81,55 +83,15 @@ struct StartRequest {
 };
 
 // `verify`: what the two clusters say themselves.
-struct SegmentProof {
-  splice::Segment segment;
-  std::int64_t native_end = -1;         // of the open one: the log's end just now
-  std::int64_t records = 0;             // native_end - native_start as far as it is still kept
-  std::optional<std::uint32_t> crc32c;  // over the batches next to the segment's seams
-};
-struct SeamProof {
-  std::int64_t at = 0;  // virtual
-  std::int64_t old_end = -1, new_start = -1;
-  std::int64_t last_before = -1,
-               first_after = -1;  // virtual offsets of records next to it; -1: none
-};
-struct PartitionProof {
-  std::string topic;
-  std::int32_t partition = -1;
-  std::vector<SegmentProof> segments;
-  std::vector<SeamProof> seams;
-  std::int64_t stragglers = 0;
-  std::vector<std::string> problems;
-};
-struct GroupProof {
-  std::string group, topic;
-  std::int32_t partition = -1;
-  std::int64_t position = -1;                           // virtual; -1: none
-  std::int64_t old_committed = -1, new_committed = -1;  // native; -1: none
-  bool ok = true;
-};
-struct Proof {
-  std::vector<PartitionProof> partitions;
-  std::vector<GroupProof> groups;
-  std::vector<std::string> problems;
-};
+using splice::GroupProof;
+using splice::PartitionProof;
+using splice::Proof;
+using splice::SeamProof;
+using splice::SegmentProof;
 
-// `lag`: a group's progress. All -1: not known.
-struct PartitionLag {
-  std::string topic;
-  std::int32_t partition = -1;
-  std::int64_t position = -1, end = -1;  // virtual
-  struct Side {
-    std::int64_t next = -1, end = -1;  // native
-  };
-  Side in_old, in_new;
-  std::int64_t commit_behind = 0;
-  std::string member_id, client_id;
-};
-struct GroupLag {
-  std::string group;
-  std::vector<PartitionLag> partitions;
-};
+// `lag`: a group's progress.
+using splice::GroupLag;
+using splice::PartitionLag;
 
 class Operator {
  public:

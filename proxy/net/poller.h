@@ -40,7 +40,8 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   // Member ids of each group, as its coordinator lists them.
   struct Member {
     std::string id, client_id, host;
-    std::set<std::string> topics;  // assigned to it (ConsumerProtocolAssignment)
+    // The partitions assigned to it, by topic (ConsumerProtocolAssignment).
+    std::map<std::string, std::set<std::int32_t>> topics;
   };
   const std::map<std::string, std::vector<Member>>& members() const { return members_; }
 

@@ -13,10 +13,10 @@ constexpr wire::ApiKey describe_groups_key = 15, list_groups_key = 16;
 constexpr wire::Version list_groups_version_max = 5, describe_groups_version_max = 5;
 constexpr std::size_t described_at_once = 100;
 
-// The topics in a consumer's assignment (ConsumerProtocolAssignment.json: version, then an array of
-// topics, each a name and an array of partitions). Of anything else: none.
-std::set<std::string> assigned_topics(wire::Bytes b) {
-  std::set<std::string> out;
+// The partitions in a consumer's assignment (ConsumerProtocolAssignment.json: version, then an
+// array of topics, each a name and an array of partitions). Of anything else: none.
+std::map<std::string, std::set<std::int32_t>> assigned(wire::Bytes b) {
+  std::map<std::string, std::set<std::int32_t>> out;
   std::size_t at = 2;
   const auto left = [&] { return b.size() - at; };
   if (b.size() < 6) return out;
@@ -25,12 +25,13 @@ std::set<std::string> assigned_topics(wire::Bytes b) {
     const auto n = static_cast<std::uint16_t>(wire::load<std::int16_t>(b.data() + at));
     at += 2;
     if (left() < std::size_t{n} + 4) return out;
-    out.emplace(reinterpret_cast<const char*>(b.data() + at), n);
+    auto& of_topic = out[std::string(reinterpret_cast<const char*>(b.data() + at), n)];
     at += n;
-    const auto partitions = static_cast<std::uint32_t>(wire::load<std::int32_t>(b.data() + at));
+    auto partitions = static_cast<std::uint32_t>(wire::load<std::int32_t>(b.data() + at));
     at += 4;
     if (left() / 4 < partitions) return out;
-    at += std::size_t{partitions} * 4;
+    for (; partitions > 0; --partitions, at += 4)
+      of_topic.insert(wire::load<std::int32_t>(b.data() + at));
   }
   return out;
 }
@@ -94,10 +95,9 @@ void Poller::describe_groups(route::NativeNodeId id, const std::vector<std::stri
             auto& members = self->members_[name];
             members.clear();
             for (const auto& m : g["Members"].array()) {
-              members.push_back({std::string(m["MemberId"].text()),
-                                 std::string(m["ClientId"].text()),
-                                 std::string(m["ClientHost"].text()),
-                                 assigned_topics(m["MemberAssignment"].bytes())});
+              members.push_back(
+                  {std::string(m["MemberId"].text()), std::string(m["ClientId"].text()),
+                   std::string(m["ClientHost"].text()), assigned(m["MemberAssignment"].bytes())});
             }
             view.members = static_cast<int>(members.size());
           }

@@ -3,8 +3,10 @@
 // What may be written, and under which producer id, is splice's decision (producers.h); what waits
 // is parked: its client is not read any more, and it is judged again when something has changed.
 #include <algorithm>
+#include <utility>
 
 #include "proxy/net/session.h"
+#include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
 #include "proxy/wire/batch.h"
 #include "proxy/wire/framer.h"
@@ -18,7 +20,8 @@ using wire::Role;
 namespace {
 
 constexpr wire::ApiKey produce = 0;
-constexpr std::int16_t duplicate_sequence = 46;
+constexpr std::int16_t policy_violation = 44, duplicate_sequence = 46;
+constexpr std::size_t producers_seen_max = 1 << 20;  // then they are seen anew
 
 }  // namespace
 
@@ -42,11 +45,14 @@ void Session::read_batches(const wire::Parts& parts) {
     const auto n = static_cast<std::size_t>(std::max<std::int64_t>(leaf.records_bytes, 0));
     const auto& b = batches.emplace_back(
         batch_id(parts.body().subspan(static_cast<std::size_t>(leaf.records_at), n)));
-    if (b.producer_id >= 0 && b.producer_id != last_producer_) {
-      last_producer_ = b.producer_id;
-      world_.producers_seen.insert(b.producer_id);
-    }
+    note_producer(b.producer_id);
   }
+}
+
+void Session::note_producer(std::int64_t id) {
+  if (id < 0 || id == last_producer_) return;
+  last_producer_ = id;
+  world_.producers_seen.insert(id);
 }
 
 // One batch: pass, or why not. Draws producer ids at once while there are any.
@@ -58,6 +64,30 @@ Judged Session::judge(splice::TopicLog& topic, const splice::PartitionLog& log,
     j = splice::judge(world_.splice, topic, log, batch);
   }
   return j;
+}
+
+// An earlier batch of the same client without producer id is unanswered on another connection.
+bool Session::on_another_road(const splice::PartitionLog& log) const {
+  const auto it = world_.unnumbered.find({&log, who_.instance});
+  return it != world_.unnumbered.end() && it->second.session != this;
+}
+
+void Session::count_road(Exchange::Bound& b) {
+  const bool shared = who_.instance == world_.shared_instance;  // of many clients
+  if (b.batch.producer_id >= 0 || who_.instance == route::Instance{0} || shared) return;
+  auto& road = world_.unnumbered[{b.log, who_.instance}];
+  road.session = this;
+  ++road.unanswered;
+  b.counted = who_.instance;
+}
+
+void Session::release_road(Exchange::Bound& b) {
+  const auto of = std::exchange(b.counted, route::Instance{0});
+  if (of == route::Instance{0}) return;
+  const auto it = world_.unnumbered.find({b.log, of});
+  if (it == world_.unnumbered.end() || --it->second.unanswered > 0) return;
+  world_.unnumbered.erase(it);
+  world_.wake_parked();
 }
 
 // False: the request waits, or it has been answered. Else it may go on, in the names of the
@@ -75,7 +105,19 @@ bool Session::admit_produce(const wire::RequestHeader& h, std::span<std::byte> f
     const auto* log = world_.splice.partition(leaf.topic, leaf.topic_id, leaf.partition);
     if (t == nullptr || log == nullptr) continue;
     j = judge(*t, *log, batch);
-    if (j.verdict == Judged::Verdict::hold || j.verdict == Judged::Verdict::draw) {
+    if (j.verdict == Judged::Verdict::pass && log->log.tail().cut > 0 &&
+        parts.top(Role::transactional_id).number > 0) {
+      j.verdict = Judged::Verdict::refuse;  // its transaction's coordinator is elsewhere
+      j.error = policy_violation;
+      observe::log::limited(observe::log::Level::warn, "producer.transactional",
+                            {{"topic", t->name},
+                             {"transactional_id", parts.top(Role::transactional_id).text},
+                             {"client", remote_},
+                             {"next", "shuntctl undo; transactions cannot be moved yet"}});
+    }
+    const bool waits = j.verdict == Judged::Verdict::hold || j.verdict == Judged::Verdict::draw ||
+                       (batch.producer_id < 0 && on_another_road(*log));
+    if (waits) {
       park(frame);
       return false;
     }
@@ -209,11 +251,11 @@ void Session::watch(Exchange& e, std::size_t part, std::string_view topic,
   b.first = first;
   if (first) {
     b.log->firsts[batch.producer_id] = splice::PartitionLog::First::on_its_way;
-    e.whole = true;  // what it says is read
   }
   if (b.log != nullptr) {
-    e.spliced = true;
-    if (!b.log->unclear.empty()) e.whole = true;
+    e.spliced = e.whole = true;
+    e.settles |= first || !b.log->unclear.empty();
+    count_road(b);
   }
   e.roads.push_back(b);
 }
@@ -257,8 +299,12 @@ void Session::settle(Exchange& e, std::size_t part, const wire::Value& answer) {
 void Session::mark_unclear(const Link& link) {
   for (const auto& a : link.awaited) {
     if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
+    const bool never = half_sent(link) && a.exchange == upload_->exchange &&
+                       a.part + 1 == a.exchange->parts.size();  // half a frame is nothing
     for (const auto& b : a.exchange->roads) {
       if (b.part != a.part) continue;
+      if (b.first && never) b.log->firsts.erase(b.batch.producer_id);
+      if (never) continue;
       splice::Unclear u;
       u.batch = b.batch;
       u.node = link.node();
@@ -323,15 +369,17 @@ bool Session::is_acks_0(std::span<std::byte> frame) {
 Session::Pending Session::pending(const Topics& topics, route::Cluster from) const {
   const std::string name = who_.client_id.empty() ? remote_ : who_.client_id + " at " + remote_;
   for (const auto& [node, link] : links_) {
-    if (node.cluster != from) continue;
-    const bool half_sent = upload_ && upload_->link == link && !parked_;
+    if (node.cluster != from || link->closed()) continue;
+    const bool half = half_sent(*link);
     if (link->unanswered_read < link->unanswered_wanted)
-      return {name + ": acks=0 requests that the broker has not read yet", half_sent};
+      return {name + ": acks=0 requests that the broker has not read yet", half};
     for (const auto& a : link->awaited) {
       if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
       for (const auto& b : a.exchange->roads) {
         if (b.part == a.part && topics.contains(world_.topic_of_road(b.road->key)))
-          return {name + ": a Produce that is not answered yet", half_sent};
+          return {name + ": a Produce to " + world_.place_of_road(b.road->key) +
+                      " that is not answered yet",
+                  half};
       }
     }
   }
@@ -343,13 +391,13 @@ Session::Pending Session::pending(const Topics& topics, route::Cluster from) con
 void Session::ask_behind_acks_0(route::Cluster cluster, bool begin) {
   constexpr wire::ApiKey api_versions = 18;
   for (const auto& [node, link] : links_) {
-    if (node.cluster != cluster) continue;
+    if (node.cluster != cluster || link->closed()) continue;
     if (begin) link->unanswered_wanted = link->unanswered_sent;
     const auto wanted = link->unanswered_wanted;
     const bool asked = std::ranges::any_of(
         link->awaited, [&](const Awaited& a) { return a.behind >= wanted && a.behind > 0; });
     if (link->unanswered_read >= wanted || asked) continue;
-    if (upload_ && upload_->link == link && !parked_) continue;  // in the middle of a frame
+    if (half_sent(*link)) continue;  // in the middle of a frame
     std::vector<std::byte> frame;
     wire::begin_request(*wire::request(api_versions), 0, 0, "shunt", frame);
     wire::seal(frame);

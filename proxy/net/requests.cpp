@@ -17,6 +17,8 @@ namespace {
 constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3, find_coordinator = 10,
                        leave_group = 13, api_versions = 18, get_telemetry = 71, push_telemetry = 72;
 
+constexpr std::size_t members_seen_max = 1 << 20;
+
 // A split Fetch is answered when all sides have answered: none may sit on a long poll.
 constexpr std::int32_t split_fetch_wait_ms_max = 100;
 
@@ -152,7 +154,7 @@ void Session::note(const wire::RequestHeader& h, const wire::Parts& parts) {
   if (group.number > 0 && member.number > 0) {
     if (h.api == leave_group)
       world_.members_seen.erase({std::string(group.text), std::string(member.text)});
-    else
+    else if (world_.members_seen.size() < members_seen_max)
       world_.members_seen.emplace(group.text, member.text);
     if (h.api == leave_group) {
       world_.identities.unlink(group.text, member.text);

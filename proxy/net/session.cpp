@@ -77,6 +77,9 @@ bool Session::linger() {
   constexpr wire::ApiKey produce = 0;
   bool owed = false;
   for (auto& [node, link] : links_) {
+    if (link->closed()) continue;  // what it owed has been marked as unclear
+    // What is not known to be read yet may still be appended, whoever has gone.
+    owed |= !world_.splice.idle() && link->unanswered_sent > link->unanswered_read;
     const bool streams = link->inbound == Inbound::stream || link->inbound == Inbound::collect;
     for (std::size_t i = 0; i < link->awaited.size(); ++i) {
       auto& a = link->awaited[i];
@@ -93,6 +96,9 @@ bool Session::linger() {
   active_ = Clock::now();
   world_.sessions.erase(shared_from_this());
   world_.lingering.insert(shared_from_this());
+  for (const auto c : {route::Cluster::old_cluster, route::Cluster::new_cluster}) {
+    if (!world_.splice.idle()) ask_behind_acks_0(c, true);
+  }
   resume_soon();
   return true;
 }
@@ -100,6 +106,8 @@ bool Session::linger() {
 void Session::end_linger_if_done() {
   constexpr wire::ApiKey produce = 0;
   for (const auto& [node, link] : links_) {
+    if (link->closed()) continue;
+    if (link->unanswered_read < link->unanswered_wanted) return;
     for (const auto& a : link->awaited) {
       if (a.exchange != nullptr && a.exchange->request->api == produce) return;
     }
@@ -113,6 +121,9 @@ void Session::forget() {
     if (!link->closed()) mark_unclear(*link);
     link->close();
     --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
+  }
+  for (auto& e : queue_) {
+    for (auto& b : e->roads) release_road(b);
   }
   if (parked_) --world_.metrics.held_requests;
   world_.settled();
@@ -280,15 +291,12 @@ void Session::link_failed(const std::shared_ptr<Link>& link, const std::string& 
                          {"why", why}});
   if (fail_tasks(link)) return;
   if (!opened && move_to_another(link)) return;
-  if (lingering_) {
-    mark_unclear(*link);
-    link->close();
-    --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
-    links_.erase(node);
-    return end_linger_if_done();
-  }
+  // Its answers will not come: what is left to wait for is owed by the other links.
   mark_unclear(*link);
   link->close();
+  --world_.metrics.links[static_cast<std::size_t>(node.cluster)];
+  links_.erase(node);
+  if (lingering_) return end_linger_if_done();
   close(opened ? CloseCause::link_lost : CloseCause::link_refused, why);
 }
 

@@ -15,6 +15,7 @@
 #include "proxy/net/naming.h"
 #include "proxy/route/produce_stream.h"
 #include "proxy/splice/producers.h"
+#include "proxy/splice/tails.h"
 #include "proxy/wire/header.h"
 
 namespace shunt::net {
@@ -96,6 +97,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
 
   // produce.cpp
   void read_batches(const wire::Parts& parts);
+  void note_producer(std::int64_t id);
   splice::Judged judge(splice::TopicLog& topic, const splice::PartitionLog& log,
                        const splice::BatchId& batch);
   bool admit_produce(const wire::RequestHeader& h, std::span<std::byte> frame);
@@ -108,8 +110,12 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
             route::NodeKey node);
   void watch(Exchange& e, std::size_t part, std::string_view topic, const wire::Uuid& topic_id,
              std::int32_t partition, route::NodeKey node, const splice::BatchId& batch, bool first);
+  bool on_another_road(const splice::PartitionLog& log) const;
+  void count_road(Exchange::Bound& b);
+  void release_road(Exchange::Bound& b);
   void settle(Exchange& e, std::size_t part, const wire::Value& answer);
   void mark_unclear(const Link& link);
+  bool half_sent(const Link& link) const;
   void park(std::span<std::byte> frame);
   static bool is_acks_0(std::span<std::byte> frame);
 
@@ -133,6 +139,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
 
   // uploads.cpp
   std::optional<std::size_t> stream_produce(std::span<std::byte> data);
+  void send_between_frames(Link& link, wire::Bytes frame);
   void begin_stream(const wire::RequestHeader& h, wire::Bytes content_head, std::uint64_t body);
 
   // answers.cpp
@@ -142,6 +149,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
                                           std::uint32_t content);
   void skipped(Link& link);
   void whole_answer(Link& link, std::span<std::byte> frame);
+  void show_accepted(const Exchange& e, std::size_t part, const splice::Tails& tails);
   bool change_answer(Exchange& e, wire::Bytes body);
   void learn(Exchange& e, std::size_t part, route::NodeKey from, wire::Bytes body,
              const route::Noticed& noticed);
@@ -176,8 +184,10 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
     Upload(const wire::RequestHeader& h, wire::Bytes head, std::uint64_t body)
         : cut(h, head, body) {}
     route::ProduceStream cut;
-    Exchange* exchange = nullptr;  // null: acks=0, or nothing begun yet
-    std::shared_ptr<Link> link;    // of the part that is open; null: its records go nowhere
+    Exchange* exchange = nullptr;   // null: acks=0, or nothing begun yet
+    std::shared_ptr<Link> link;     // of the part that began last; null: its records go nowhere
+    bool half_sent = false;         // that part is, as yet
+    std::vector<std::byte> behind;  // for its link, when it is sent
     wire::RequestHeader header;
     std::vector<std::byte> begin;  // of a part that waits for the migration
   };

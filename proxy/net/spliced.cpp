@@ -5,6 +5,7 @@
 #include "proxy/net/session.h"
 #include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
+#include "proxy/splice/admin_task.h"
 #include "proxy/splice/commits.h"
 #include "proxy/splice/delete_records.h"
 #include "proxy/splice/fetch.h"
@@ -23,8 +24,10 @@ using wire::Value;
 namespace {
 
 constexpr wire::ApiKey fetch = 1, list_offsets = 2, metadata = 3, offset_commit = 8,
-                       offset_fetch = 9, delete_records = 21, epochs = 23, txn_offset_commit = 28,
-                       delete_groups = 42, offset_delete = 47, describe_topic_partitions = 75;
+                       offset_fetch = 9, create_topics = 19, delete_topics = 20,
+                       delete_records = 21, epochs = 23, txn_offset_commit = 28, alter_configs = 33,
+                       create_partitions = 37, delete_groups = 42, incremental_alter_configs = 44,
+                       alter_reassignments = 45, offset_delete = 47, describe_topic_partitions = 75;
 
 // A poll that is parked at a broker must not keep what comes behind it waiting for long.
 constexpr std::int64_t parked_poll_ms_max = 500;
@@ -59,6 +62,19 @@ bool Session::splice_request(const wire::RequestHeader& h, const wire::Message& 
     case delete_groups:
     case offset_delete:
       return committed(h, m, frame);
+    case create_topics:
+    case delete_topics:
+    case create_partitions:
+    case alter_reassignments:
+    case alter_configs:
+    case incremental_alter_configs: {
+      const auto request = decoded(h, m, frame);
+      if (!request) return true;
+      auto task = splice::admin(world_.splice, world_.view(), h.api, *request);
+      if (!task) return false;
+      begin_task(h, m, std::move(task));
+      return true;
+    }
     default:
       return false;
   }
@@ -126,7 +142,7 @@ void Session::next_round(Exchange& e) {
     Link& link = link_to(asks[i].to);
     world_.metrics.moved(observe::Direction::to_cluster, asks[i].to.cluster, frame.size());
     link.awaited.push_back({&e, i});
-    link.send(frame);
+    send_between_frames(link, frame);
   }
 }
 
@@ -149,6 +165,7 @@ void Session::finish_task(Exchange& e) {
       if (access != nullptr && fetched->stale(c)) access->refresh_soon();
     }
   }
+  if (body.null()) return close(CloseCause::link_lost, "no broker answered");
   put_answer(e, body);
   advance();
 }

@@ -18,6 +18,7 @@ void Session::begin_stream(const wire::RequestHeader& h, wire::Bytes content_hea
   upload_->header = h;
   upload_->header.client_id = {};
   ++apis_[{h.api, h.version}];
+  if (h.has_client_id && who_.client_id != h.client_id) learn_client_id(h.client_id);
 }
 
 // A part's keys are known, and its first batch's header: it goes to its leader, is answered by us,
@@ -28,6 +29,7 @@ bool Session::begin_part(wire::Bytes begin, std::span<std::byte> records) {
   const auto batch = batch_id(records);
   splice::Judged judged;
   judged.id = batch.producer_id;
+  note_producer(batch.producer_id);
   if (!world_.splice.idle()) {
     auto* topic = world_.splice.topic_of(u.cut.topic(), u.cut.topic_id());
     const auto* log = world_.splice.partition(u.cut.topic(), u.cut.topic_id(), u.cut.partition());
@@ -78,8 +80,19 @@ bool Session::begin_part(wire::Bytes begin, std::span<std::byte> records) {
   } else {
     ++u.link->unanswered_sent;
   }
+  u.half_sent = true;
   u.link->send(named_for(*node, begin));
   return true;
+}
+
+bool Session::half_sent(const Link& link) const {
+  return upload_ && upload_->half_sent && upload_->link.get() == &link;
+}
+
+// A request of ours: never in the middle of a part.
+void Session::send_between_frames(Link& link, wire::Bytes frame) {
+  if (!half_sent(link)) return link.send(frame);
+  upload_->behind.insert(upload_->behind.end(), frame.begin(), frame.end());
 }
 
 // Passes a large Produce on, one request per partition, as it arrives.
@@ -113,6 +126,10 @@ std::optional<std::size_t> Session::stream_produce(std::span<std::byte> data) {
         if (!u.link) break;
         // A chunk is part of `data`, where its batch may have been renamed.
         u.link->send(step.bytes);
+        if (step.kind == Kind::end) {
+          u.half_sent = false;
+          u.link->send(std::exchange(u.behind, {}));
+        }
         world_.metrics.moved(observe::Direction::to_cluster, u.link->node().cluster,
                              step.bytes.size());
         break;

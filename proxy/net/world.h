@@ -55,6 +55,8 @@ class CommitTaker {
   virtual ~CommitTaker() = default;
   virtual void accepted(const splice::CommitAccepted& commit) = 0;
   virtual std::int64_t behind(const std::string& group) const = 0;  // partitions not copied yet
+  virtual std::int64_t behind(const std::string& group, const std::string& topic,
+                              std::int32_t partition) const = 0;  // 1: not copied yet
 };
 
 struct World {
@@ -84,6 +86,13 @@ struct World {
 
   std::set<std::pair<std::string, std::string>> members_seen;  // (group, member id)
   std::set<std::int64_t> producers_seen;                       // as clients know them
+  // Batches without producer id on their way: nothing but one road at a time keeps their order,
+  // when their client turns to another node (rules A4).
+  struct OneRoad {
+    const Session* session = nullptr;
+    std::uint32_t unanswered = 0;
+  };
+  std::map<std::pair<const splice::PartitionLog*, route::Instance>, OneRoad> unnumbered;
   std::deque<std::weak_ptr<Session>> parked;
   std::function<void()> on_settled;
   std::deque<std::int64_t> drawn[2];  // by cluster: ids that nobody has yet
@@ -129,6 +138,9 @@ struct World {
   void unclear(const std::string& road, splice::PartitionLog* log, splice::Unclear u);
   void adopt_unclear();  // a migration has begun: those of its topics belong to it
   std::string topic_of_road(const std::string& road) const;
+  std::string place_of_road(const std::string& road) const {  // "orders-3"
+    return topic_of_road(road) + '-' + road.substr(road.rfind('/') + 1);
+  }
   // Where a node is, or null.
   const route::Endpoint* endpoint(route::NodeKey node) const;
 };

@@ -94,6 +94,22 @@ Family bytes(const Metrics& m) {
   return f;
 }
 
+std::pair<Family, Family> progress(const Metrics& m) {
+  Family lag("shunt_group_lag_records", "Records of topics in migration a group has left to read",
+             MetricType::Gauge);
+  Family behind("shunt_commit_behind",
+                "Partitions whose commit the other cluster does not have yet", MetricType::Gauge);
+  for (const auto& [group, g] : m.groups) {
+    for (const auto c : clusters) {
+      if (g.lag[index(c)] < 0) continue;  // a sample that is not there, not a wrong one
+      lag.add({label("group", group), label("cluster", route::name(c))},
+              static_cast<double>(g.lag[index(c)]));
+    }
+    behind.add({label("group", group)}, static_cast<double>(g.commit_behind));
+  }
+  return {std::move(lag), std::move(behind)};
+}
+
 }  // namespace
 
 void Metrics::Api::add(double took) {
@@ -147,6 +163,10 @@ std::string Metrics::render(const std::string& version) const {
   for (const auto& [topic, count] : stragglers)
     late.add({label("topic", topic)}, static_cast<double>(count));
   put(std::move(late));
+
+  auto [lag, behind] = progress(*this);
+  put(std::move(lag));
+  put(std::move(behind));
 
   Family journal("shunt_journal_bytes", "Size of the journal's files", MetricType::Gauge);
   journal.add({}, static_cast<double>(journal_bytes));

@@ -52,6 +52,11 @@ class Metrics {
   std::array<std::uint64_t, 2> cuts{};              // done, aborted
   int cut_step = 0;                                 // 1..8 while one runs; 0: none
   std::map<std::string, std::uint64_t> stragglers;  // by topic
+  struct Group {
+    std::array<std::int64_t, 2> lag{-1, -1};  // records left, [cluster]; -1: not known
+    std::int64_t commit_behind = 0;           // partitions whose commit is not copied yet
+  };
+  std::map<std::string, Group> groups;  // with a position in a topic in migration, a look ago
 
   // The whole page for /metrics.
   std::string render(const std::string& version) const;

@@ -12,6 +12,7 @@ std::string text(std::int64_t n) { return std::to_string(n); }
 
 std::string where(const PartitionReading& r) { return r.topic + "-" + text(r.partition); }
 
+constexpr std::int32_t epochs_left_free = 1000;    // a cluster that is left may elect on
 constexpr std::size_t producers_kept_max = 10000;  // per partition, carried over seams
 
 }  // namespace
@@ -63,6 +64,7 @@ Cut::Want Cut::drained(std::int64_t) {
   if (step_ != Step::drain) return Want::none;
   tell_("S3");
   step_ = Step::ends;
+  waiting_for_ = "the ends of both clusters' logs";
   return Want::ends;
 }
 
@@ -134,14 +136,52 @@ Seam Cut::seam(const PartitionReading& r, const PartitionLog& p) const {
   return s;
 }
 
-bool Cut::seal(const std::vector<PartitionReading>& readings, UnixMillis unix_now) {
-  CutSealed sealed{plan_.move, state_.next_cut(), {}, unix_now};
-  for (const auto& r : readings) {
-    sealed.seams.push_back(seam(r, *state_.partition(r.topic, {}, r.partition)));
-  }
+bool Cut::seal(std::vector<Seam> seams, UnixMillis unix_now) {
+  CutSealed sealed{plan_.move, state_.next_cut(), std::move(seams), unix_now};
   if (!write_(sealed, true)) return false;
   seams_ = std::move(sealed.seams);
   return true;
+}
+
+// S5, S6: from the record on, the seams are part of the logs.
+Cut::Want Cut::flip(std::vector<Seam> seams, std::int64_t now, UnixMillis unix_now) {
+  if (!seal(std::move(seams), unix_now)) {
+    return abort("the journal cannot be written", now, unix_now);
+  }
+  step_ = Step::seam;
+  tell_("S5");
+  step_ = Step::flip;
+  held_ms_ = now - held_since_;
+  write_(CutFlipped{plan_.move, held_ms_, unix_now}, true);  // S5 says it all; this one may fail
+  tell_("S6");
+  step_ = Step::release;
+  hold(false);
+  return Want::release;
+}
+
+Cut::Want Cut::leave(std::int64_t now, UnixMillis unix_now) {
+  if (step_ != Step::ends) return Want::none;
+  std::vector<Seam> seams;
+  for (const auto& name : plan_.topics) {
+    const TopicLog& t = *state_.topic(name);
+    for (std::size_t i = 0; i < t.partitions.size(); ++i) {
+      const PartitionLog& p = t.partitions[i];
+      const auto& tail = p.log.tail();
+      Seam s;
+      s.topic = name;
+      s.partition = static_cast<std::int32_t>(i);
+      s.native_end = std::max(tail.native(p.shown_end).at, tail.native_start);
+      s.native_start = p.log.next_native(plan_.to).value_or(0);
+      s.epoch_last = tail.epoch_base + epochs_left_free;
+      for (const auto& [id, last] : p.producers) {
+        if (!p.firsts.contains(id)) s.producers.emplace(id, last);  // it has not written there
+      }
+      for (const auto& u : p.unclear) s.unclear.push_back(u.batch);
+      seams.push_back(std::move(s));
+    }
+  }
+  tell_("S4");
+  return flip(std::move(seams), now, unix_now);
 }
 
 Cut::Want Cut::ends_read(const std::vector<PartitionReading>& readings, std::int64_t now,
@@ -168,17 +208,11 @@ Cut::Want Cut::ends_read(const std::vector<PartitionReading>& readings, std::int
   for (const auto& r : readings) {
     state_.partition(r.topic, {}, r.partition)->candidate_end = r.from.log_end;
   }
-  if (!seal(readings, unix_now)) return abort("the journal cannot be written", now, unix_now);
-  step_ = Step::seam;
-  tell_("S5");
-  // The seams are part of the logs now: what is decided from here on goes to the other cluster.
-  step_ = Step::flip;
-  held_ms_ = now - held_since_;
-  write_(CutFlipped{plan_.move, held_ms_, unix_now}, true);  // S5 says it all; this one may fail
-  tell_("S6");
-  step_ = Step::release;
-  hold(false);
-  return Want::release;
+  std::vector<Seam> seams;
+  for (const auto& r : readings) {
+    seams.push_back(seam(r, *state_.partition(r.topic, {}, r.partition)));
+  }
+  return flip(std::move(seams), now, unix_now);
 }
 
 Cut::Want Cut::tick(std::int64_t now, UnixMillis unix_now) {

@@ -67,6 +67,11 @@ class Cut {
   Want drained(std::int64_t now);
   Want ends_read(const std::vector<PartitionReading>& readings, std::int64_t now,
                  UnixMillis unix_now);
+  // Instead of ends_read(): the cluster that is left cannot be asked. Each of its segments ends at
+  // the greatest offset shown or acknowledged; what it holds past that is swept in when it is back.
+  // What its producers wrote last is not known: the other cluster takes what they send next (rules
+  // B1).
+  Want leave(std::int64_t now, UnixMillis unix_now);
   // Time passes: past the hold limit it aborts.
   Want tick(std::int64_t now, UnixMillis unix_now);
   Want cancel(const std::string& reason, std::int64_t now, UnixMillis unix_now);
@@ -90,7 +95,8 @@ class Cut {
   std::string not_yet(const PartitionReading& r, const PartitionLog& p, std::int64_t now) const;
   std::string never(const PartitionReading& r, const PartitionLog& p) const;
   Seam seam(const PartitionReading& r, const PartitionLog& p) const;
-  bool seal(const std::vector<PartitionReading>& readings, UnixMillis unix_now);
+  bool seal(std::vector<Seam> seams, UnixMillis unix_now);
+  Want flip(std::vector<Seam> seams, std::int64_t now, UnixMillis unix_now);
   void hold(bool held);
 
   State& state_;

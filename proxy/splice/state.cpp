@@ -117,6 +117,11 @@ std::optional<std::int64_t> State::producer_of(std::int64_t drawn, std::uint32_t
   return it == drawn_of_.end() ? std::nullopt : std::optional(it->second);
 }
 
+bool State::drawn(std::int64_t id) const {
+  const auto it = drawn_of_.lower_bound({id, 0});
+  return it != drawn_of_.end() && it->first.first == id;
+}
+
 const Commit* State::commit(const std::string& group, const std::string& topic,
                             std::int32_t partition) const {
   const auto g = commits_.find(group);
@@ -219,6 +224,7 @@ const char* State::take(const Swept& r) {
   const auto epoch = std::max(r.epoch_last, tail.epoch_base);
   if (const char* why = p->log.sweep(r.tail_end, epoch, r.from, r.from_end)) return why;
   p->stragglers += r.records;
+  p->swept = ++sweeps_;
   show_start(*p);
   return nullptr;
 }

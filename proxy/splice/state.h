@@ -34,6 +34,7 @@ struct PartitionLog {
   std::int64_t stragglers = 0;        // records that were swept in
 
   // Of the running daemon.
+  std::uint64_t swept = 0;  // State::sweeps() when it was swept last
   // Everything shown of it so far, in any way, lies below: acknowledgements, records, ends.
   VirtualOffset shown_end{0};
   VirtualOffset high_watermark{0};  // of the tail, last known, never falling (rules B6)
@@ -127,6 +128,10 @@ class State : public route::Homes {
   const PartitionLog* partition(std::string_view topic, const wire::Uuid& shown_id,
                                 std::int32_t index) const;
 
+  // Counts sweeps, of any partition: an answer that began to stream before one must not be read by
+  // the segments as they are now.
+  std::uint64_t sweeps() const { return sweeps_; }
+
   const std::map<std::string, Migration>& migrations() const { return migrations_; }
   const Migration* migration(std::string_view id) const;
   const Move* move(std::string_view id) const;
@@ -140,6 +145,9 @@ class State : public route::Homes {
   std::optional<std::int64_t> producer(std::int64_t client_id, std::uint32_t cut) const;
   // The client's id of one that was drawn for `cut`; nullopt: it is not ours. Cut 0: itself.
   std::optional<std::int64_t> producer_of(std::int64_t drawn, std::uint32_t cut) const;
+
+  // True: `id` was drawn for one of our clients, in whichever cut.
+  bool drawn(std::int64_t id) const;
 
   using CommitKey = std::pair<std::string, std::int32_t>;  // topic, partition
   const std::map<std::string, std::map<CommitKey, Commit>>& commits() const { return commits_; }
@@ -165,6 +173,7 @@ class State : public route::Homes {
   std::map<wire::Uuid, std::string> names_;  // of old's topic ids
   std::map<std::string, Migration> migrations_;
   std::uint32_t last_cut_ = 0;
+  std::uint64_t sweeps_ = 0;
   std::map<std::pair<std::int64_t, std::uint32_t>, std::int64_t> drawn_;
   std::map<std::pair<std::int64_t, std::uint32_t>, std::int64_t> drawn_of_;  // the reverse
   std::map<std::string, std::map<CommitKey, Commit>> commits_;

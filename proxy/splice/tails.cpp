@@ -15,6 +15,10 @@ const route::Shift* Tails::at(std::string_view topic, const wire::Uuid& shown_id
     shift_.refused = "the new cluster answers for a partition that is in no migration";
     return &shift_;
   }
+  if (log_->swept > began_) {  // the records stand on both sides of what was swept in
+    shift_.refused = "stragglers were swept in while a broker's answer was being passed on";
+    return &shift_;
+  }
   const auto& segments = log_->log.segments();
   segment_ = segments.size();
   const auto is_it = [&](const Segment& s) { return s.cluster == from_ && s.cut < next_cut_; };
@@ -44,6 +48,7 @@ std::optional<std::int64_t> Tails::shown(Role role, std::int64_t native) {
       const auto v = log_->log.at_or_after({from_, native});
       if (!v) return -1;
       log_->show({v->at + 1});
+      accepted_.push_back({log_, *v});
       return v->at;
     }
   }

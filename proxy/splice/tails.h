@@ -14,18 +14,29 @@ namespace shunt::splice {
 //  - A partition in no migration passes unchanged; one before its first cut too, but for its end.
 //  - A Produce answer's offset of an earlier segment is shown where that one stands; one that no
 //    segment holds is shown as none (-1).
-//  - Numbers of a cluster that has no segment of the partition are refused.
+//  - Numbers of a cluster that has no segment of the partition are refused, and those of a
+//  partition
+//    that was swept since the answer began.
 class Tails : public route::Offsets {
  public:
-  Tails(State& state, Cluster from) : state_(state), from_(from), next_cut_(state.next_cut()) {}
+  Tails(State& state, Cluster from)
+      : state_(state), from_(from), next_cut_(state.next_cut()), began_(state.sweeps()) {}
   const route::Shift* at(std::string_view topic, const wire::Uuid& shown_id,
                          std::int32_t partition) override;
   std::optional<std::int64_t> shown(wire::Role role, std::int64_t native) override;
+  // Of a Produce answer: where each accepted batch begins.
+  struct Accepted {
+    PartitionLog* log;
+    VirtualOffset at;
+  };
+  const std::vector<Accepted>& accepted() const { return accepted_; }
 
  private:
   State& state_;
   Cluster from_;
   const std::uint32_t next_cut_;  // an answer may still stream when its cluster begins a segment
+  const std::uint64_t began_;
+  std::vector<Accepted> accepted_;
   PartitionLog* log_ = nullptr;
   std::size_t segment_ = 0;  // from_'s last one when the answer began
   route::Shift shift_;

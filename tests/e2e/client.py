@@ -37,6 +37,24 @@ KINDS = {
 GIDS = {"proxied": 7001, "direct": 7002}
 
 
+def progress(clients, partitions, seconds=90):
+    """Waits until every client has sent, after this moment, a record to each partition and polled it."""
+    marks = [
+        (c, *(len(c.events(name)) for name in ("sent", "acked", "polled")))
+        for c in clients
+    ]
+    for client, sent, acked, polled in marks:
+
+        def alive(c, sent=sent, acked=acked, polled=polled):
+            fresh = {e["value"] for e in c.events("sent")[sent:]}
+            return all(
+                len({e["partition"] for e in events if e["value"] in fresh}) == partitions
+                for events in (c.events("acked")[acked:], c.events("polled")[polled:])
+            )
+
+        client.wait("sends and reads on every partition", alive, seconds)
+
+
 class Client:
     def __init__(self, folder, kind, side, name, bootstrap, **options):
         self.kind, self.side, self.name = kind, side, name

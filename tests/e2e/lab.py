@@ -21,9 +21,20 @@ class Pair:
         self.clients = []
         self.everything = False  # also what only --all does
 
-    def client(self, kind, side, name, **options):
-        """Starts a client program; `name` is unique within the pair."""
-        bootstrap = self.shunt.bootstrap if side == "proxied" else self.old.bootstrap
+    def own_shunt(self, name, number, **options):
+        """A daemon for one scenario, not started yet, on ports of its own."""
+        return Shunt(
+            self.folder / name,
+            options.pop("old", self.old.bootstrap),
+            self.new.bootstrap,
+            self.shunt.port + number,
+            self.shunt.http + number,
+            **options,
+        )
+
+    def client(self, kind, side, name, shunt=None, **options):
+        """Starts a client program, at the pair's Shunt or another; `name` is unique within the pair."""
+        bootstrap = (shunt or self.shunt).bootstrap if side == "proxied" else self.old.bootstrap
         self.clients.append(
             Client(
                 self.folder / "clients", kind, side, f"{name}-{kind}-{side}", bootstrap, **options
@@ -44,8 +55,8 @@ class Lab:
         self.folder = Path(tempfile.mkdtemp(prefix="shunt-e2e-", dir=base))
         new = Cluster("new", "4.3.1", 23092, self.folder)
         olds = [
-            Cluster("old", "2.8.2", 19092, self.folder),
-            Cluster("old", "3.9.2", 21092, self.folder),
+            Cluster("old", "2.8.2", 19092, self.folder, advertise=[19152, 19153]),
+            Cluster("old", "3.9.2", 21092, self.folder, advertise=[21152, 21153]),
         ]
         self.pairs = [
             Pair(self.folder, old, new, port, http)
@@ -59,7 +70,7 @@ class Lab:
             cluster.start()
         for cluster in self.clusters:
             cluster.wait_ready()
-        counter.install([port for cluster in self.clusters for port in cluster.ports])
+        counter.install([port for cluster in self.clusters for port in cluster.all_ports()])
         for pair in self.pairs:
             pair.shunt.start()
 

@@ -8,14 +8,19 @@ from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE / "scenarios"), str(HERE.parent.parent / "deploy")]
+REPO = HERE.parent.parent
+sys.path[:0] = [str(p) for p in (HERE, HERE / "scenarios", REPO / "deploy", REPO / "tests")]
 
 import addresses  # noqa: E402
 import admin  # noqa: E402
 import control  # noqa: E402
 import counter  # noqa: E402
+import cut  # noqa: E402
+import faults  # noqa: E402
+import key_offset  # noqa: E402
 import lifecycle  # noqa: E402
 import protocol  # noqa: E402
+import relay_test  # noqa: E402
 import roundtrip  # noqa: E402
 import storm  # noqa: E402
 from lab import Lab  # noqa: E402
@@ -27,13 +32,23 @@ ROWS = [
     [("roundtrip", roundtrip)],
     [("admin", admin), ("control", control)],
     [("storm", storm)],
+    [("cut", cut)],
+    [("key-offset", key_offset)],
+    [("faults", faults)],
     [("lifecycle", lifecycle)],
+    [("relay", relay_test)],
     [("protocol", protocol)],
 ]
 # Two at once are more than two processors carry without time-outs of the clients' own.
-ONE_AT_A_TIME = {"storm"}
+ONE_AT_A_TIME = {"storm", "cut", "key-offset", "faults", "relay"}
 # Long, and nearly the same for both pairs: both only with --all. 3.9.2 offers the most versions.
-ONE_PAIR = {"protocol": "3.9.2"}
+ONE_PAIR = {
+    "cut": "2.8.2",
+    "faults": "2.8.2",
+    "key-offset": "3.9.2",
+    "protocol": "3.9.2",
+    "relay": "3.9.2",
+}
 
 
 def leaks(report):

@@ -63,6 +63,8 @@ struct Cluster {
   std::map<std::string, int> coordinators;
   int lookups = 0;  // of coordinators
   std::string cluster_id = "the-old-cluster";
+  int leader_epoch = 1;
+  std::function<bool(const Asked&)> daemon_asks;  // true: it has been, or will be, answered
 
   Broker& operator[](int broker) { return *brokers.at(static_cast<std::size_t>(broker - 1)); }
 
@@ -72,7 +74,7 @@ struct Cluster {
       list.push_back(wire::Struct{{"NodeId", broker}, {"Host", "127.0.0.1"}, {"Port", int{port}}});
       partitions.push_back(wire::Struct{{"PartitionIndex", static_cast<int>(partitions.size())},
                                         {"LeaderId", broker},
-                                        {"LeaderEpoch", 1},
+                                        {"LeaderEpoch", leader_epoch},
                                         {"ReplicaNodes", wire::Array{broker}},
                                         {"IsrNodes", wire::Array{broker}}});
     };
@@ -124,6 +126,7 @@ inline void Broker::take(const std::shared_ptr<Peer>& peer, const Buffer& conten
   const bool daemon = a.header.client_id == "shunt";
   a.header.client_id = {};
   if (daemon) {
+    if (cluster_.daemon_asks && cluster_.daemon_asks(a)) return;
     switch (a.header.api) {
       case api_versions:
         return a.answer(Cluster::versions());

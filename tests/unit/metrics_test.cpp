@@ -66,3 +66,18 @@ TEST_CASE("metrics: requests are counted and timed per API and cluster, cumulati
   check_line(page, "shunt_request_seconds_bucket{api=\"Fetch\",cluster=\"old\",le=\"+Inf\"} 3");
   CHECK(page.find("api=\"?\"") == std::string::npos);
 }
+
+TEST_CASE("metrics: groups' progress; what is not known has no sample") {
+  Metrics m;
+  m.groups["billing"] = {{12, 0}, 3};
+  m.groups["ledger"] = {{-1, 7}, 0};
+  const std::string page = m.render("x");
+  check_line(page, "# TYPE shunt_group_lag_records gauge");
+  check_line(page, "shunt_group_lag_records{group=\"billing\",cluster=\"old\"} 12");
+  check_line(page, "shunt_group_lag_records{group=\"billing\",cluster=\"new\"} 0");
+  check_line(page, "shunt_group_lag_records{group=\"ledger\",cluster=\"new\"} 7");
+  CHECK(page.find("shunt_group_lag_records{group=\"ledger\",cluster=\"old\"}") ==
+        std::string::npos);
+  check_line(page, "shunt_commit_behind{group=\"billing\"} 3");
+  check_line(page, "shunt_commit_behind{group=\"ledger\"} 0");
+}

@@ -14,20 +14,41 @@ namespace fake {
 using namespace std::chrono_literals;
 using observe::CloseCause;
 
+// Keeps nothing but the migration's records; `fails`: those that cannot be written.
 struct NoMemory : net::Memory {
   void remember(const route::IdentityRecord&) override {}
   void remember_versions(route::Cluster, const route::ApiRanges&) override {}
   void remember_cluster_id(route::Cluster, const std::string&) override {}
-  bool keep(const splice::Record&, bool) override { return true; }
+  bool keep(const splice::Record& record, bool) override {
+    if (fails && fails(record)) return false;
+    kept.push_back(record);
+    return true;
+  }
+  std::vector<splice::Record> kept;
+  std::function<bool(const splice::Record&)> fails;
 };
 
 struct Proxy {
   explicit Proxy(int brokers, net::Limits limits = {}, int dead = 0) : old(io, brokers) {
-    observe::log::setup(observe::log::Level::error, observe::log::Format::text);
     for (int i = 1; i <= dead; ++i) old.dead.emplace_back(brokers + i, free_port());
     net::Settings s;
-    s.old_cluster.bootstrap = {{"127.0.0.1", old[1].port()}};
     s.limits = limits;
+    start(s);
+  }
+  // With a new cluster; of as many brokers it has the same partitions.
+  Proxy(net::MoveSettings move, int brokers, int new_brokers) : old(io, brokers) {
+    fresh = std::make_unique<Cluster>(io, new_brokers);
+    fresh->cluster_id = "the-new-cluster";
+    old.leader_epoch = 5;
+    fresh->leader_epoch = 2;
+    net::Settings s;
+    s.move = move;
+    s.new_cluster = net::ClusterSettings{{{"127.0.0.1", (*fresh)[1].port()}}};
+    start(s);
+  }
+  void start(net::Settings s) {
+    observe::log::setup(observe::log::Level::error, observe::log::Format::text);
+    s.old_cluster.bootstrap = {{"127.0.0.1", old[1].port()}};
     for (int attempt = 0; attempt < 10; ++attempt) {  // somebody else may be faster
       port = free_port();
       s.plain = route::Endpoint{"127.0.0.1", port};
@@ -36,7 +57,10 @@ struct Proxy {
     }
     bool ready = false;
     daemon->start([&ready] { ready = true; }, [](const std::string& why) { FAIL(why); });
-    REQUIRE(until([&] { return ready && daemon->snapshot().old_cluster.reachable; }));
+    REQUIRE(until([&] {
+      const auto seen = daemon->snapshot();
+      return ready && seen.old_cluster.reachable && (!fresh || seen.new_cluster.reachable);
+    }));
     quiet();  // all brokers have said what they serve
   }
 
@@ -81,6 +105,7 @@ struct Proxy {
 
   asio::io_context io;
   Cluster old;
+  std::unique_ptr<Cluster> fresh;  // null: none is configured
   NoMemory memory;
   std::uint16_t port = 0;
   std::unique_ptr<net::Daemon> daemon;

@@ -28,6 +28,12 @@ class Ids : public route::Naming {
     }
     return {};
   }
+  wire::Uuid native_topic_id(Cluster to, const wire::Uuid& shown_id) override {
+    for (const auto& topic : {moved, plain, waiting}) {
+      if (model_.id(old_cluster, topic) == shown_id) return model_.id(to, topic);
+    }
+    return {};
+  }
 
  private:
   Model& model_;

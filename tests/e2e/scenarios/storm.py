@@ -5,6 +5,7 @@ before that a broker killed and started again, and the group coordinators moved.
 import time
 
 import sockets
+from client import progress
 from history import Verdict, all_polled, judge, longest_gap
 from operate import bounce_broker, create_topics, move_leaders
 from wait import wait_for
@@ -99,25 +100,7 @@ class Storm:
         self.marks.append((what, since, time.time()))
 
     def progress(self):
-        """Waits until every client has sent, after this moment, a record to each partition and polled it."""
-        marks = {
-            client: (
-                len(client.events("sent")),
-                len(client.events("acked")),
-                len(client.events("polled")),
-            )
-            for client in self.all()
-        }
-        for client, (sent, acked, polled) in marks.items():
-
-            def alive(c):
-                fresh = {e["value"] for e in c.events("sent")[sent:]}
-                return all(
-                    len({e["partition"] for e in events if e["value"] in fresh}) == PARTITIONS
-                    for events in (c.events("acked")[acked:], c.events("polled")[polled:])
-                )
-
-            client.wait("sends and reads on every partition", alive, 90)
+        progress(self.all(), PARTITIONS)
 
     def kill_proxy(self):
         proxied = {kind: self.clients[kind, "proxied"] for kind in KEEPS_ADDRESSES}
