@@ -73,6 +73,14 @@ class Shunt:
         self.program.kill(signal.SIGTERM, seconds)
         return self.program.process.returncode
 
+    def run(self, command):
+        """Runs another command of `shunt` on this configuration; returns (exit code, what it said)."""
+        config = str(self.folder / "shunt.yaml")
+        done = subprocess.run(
+            [str(BINARY), command, "-c", config], capture_output=True, text=True, timeout=60, cwd=self.folder
+        )
+        return done.returncode, done.stdout + done.stderr
+
     def ctl(self, *words):
         """Runs shuntctl; returns (exit code, its JSON or None)."""
         done = subprocess.run(

@@ -105,6 +105,16 @@ void Session::skipped(Link& link) {
   world_.settled();
 }
 
+// An earlier request's answer needs what comes behind this answer on the link: it cannot wait for
+// its turn there.
+bool Session::before_a_question(const Link& link) const {
+  const Exchange* next = link.awaited.front().exchange;
+  const auto from = std::ranges::find(queue_, next, [](const auto& e) { return e.get(); });
+  return std::any_of(queue_.begin(), from, [&](const auto& earlier) {
+    return std::ranges::find(link.awaited, earlier.get(), &Awaited::exchange) != link.awaited.end();
+  });
+}
+
 // An answer that is not all there yet: stream it if it may be, else hold it until it is whole.
 std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte> data,
                                                  std::uint32_t content) {
@@ -138,6 +148,10 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
     link.collect_bytes = wire::frame_prefix_bytes + content;
     link.collect.assign(data.begin(), data.end());
     return data.size();
+  }
+  if (before_a_question(link)) {
+    e.whole = true;
+    return begin_answer(link, data, content);
   }
   if (&e != queue_.front().get() || !client_out_.empty()) {
     link.paused = true;  // its turn comes: until then the broker's bytes stay with the broker

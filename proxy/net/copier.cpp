@@ -45,7 +45,7 @@ Copier::Waiting Copier::waiting(route::Cluster to, const std::string& group) con
 
 std::int64_t Copier::behind(const std::string& group, const std::string& topic,
                             std::int32_t partition) const {
-  const auto g = groups_.find(group);
+  const auto g = groups_.find({other, group});
   return g != groups_.end() && g->second.waiting.contains({topic, partition}) ? 1 : 0;
 }
 

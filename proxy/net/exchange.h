@@ -12,12 +12,9 @@
 #include "proxy/route/produce_order.h"
 #include "proxy/route/topology.h"
 #include "proxy/splice/records.h"
+#include "proxy/splice/state.h"
 #include "proxy/splice/task.h"
 #include "proxy/wire/schema.h"
-
-namespace shunt::splice {
-struct PartitionLog;
-}
 
 namespace shunt::net {
 
@@ -48,7 +45,11 @@ struct Exchange {
     std::int32_t leader_epoch = -1;       // native, when it was sent
     splice::PartitionLog* log = nullptr;  // of a topic in a migration
     bool first = false;                   // its answer decides about those behind it
+    std::uint32_t cut = 0;                // of the tail it was sent to
     route::Instance counted{0};           // of whom, in World::unnumbered
+    // A resend that was let through during a hold may be answered after the flip: then it says
+    // nothing of the tail that is there by now.
+    bool of_tail() const { return log != nullptr && log->log.tail().cut == cut; }
   };
   std::vector<Bound> roads;
   std::vector<std::string> keys;  // groups or transactional ids it named, for stale coordinators

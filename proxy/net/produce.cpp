@@ -72,11 +72,21 @@ void Session::note_producer(std::int64_t id) {
 
 // One batch: pass, or why not. Draws producer ids at once while there are any.
 Judged Session::judge(splice::TopicLog& topic, const splice::PartitionLog& log,
-                      const splice::BatchId& batch) {
+                      const splice::BatchId& batch, std::string_view transactional_id) {
+  if (batch.producer_id < 0 && on_another_road(log)) return {.verdict = Judged::Verdict::hold};
   auto j = splice::judge(world_.splice, topic, log, batch);
   if (j.verdict == Judged::Verdict::draw &&
       world_.draw(batch.producer_id, log.log.tail().cut, log.log.tail().cluster)) {
     j = splice::judge(world_.splice, topic, log, batch);
+  }
+  if (j.verdict == Judged::Verdict::pass && log.log.tail().cut > 0 && !transactional_id.empty()) {
+    j.verdict = Judged::Verdict::refuse;  // its transaction's coordinator is elsewhere
+    j.error = policy_violation;
+    observe::log::limited(observe::log::Level::warn, "producer.transactional",
+                          {{"topic", topic.name},
+                           {"transactional_id", transactional_id},
+                           {"client", remote_},
+                           {"next", "shuntctl undo; transactions cannot be moved yet"}});
   }
   return j;
 }
@@ -120,20 +130,8 @@ bool Session::admit_produce(const wire::RequestHeader& h, std::span<std::byte> f
     splice::TopicLog* t = world_.splice.topic_of(leaf.topic, leaf.topic_id);
     const auto* log = world_.splice.partition(leaf.topic, leaf.topic_id, leaf.partition);
     if (t == nullptr || log == nullptr) continue;
-    j = judge(*t, *log, batch);
-    if (j.verdict == Judged::Verdict::pass && log->log.tail().cut > 0 &&
-        parts.top(Role::transactional_id).number > 0) {
-      j.verdict = Judged::Verdict::refuse;  // its transaction's coordinator is elsewhere
-      j.error = policy_violation;
-      observe::log::limited(observe::log::Level::warn, "producer.transactional",
-                            {{"topic", t->name},
-                             {"transactional_id", parts.top(Role::transactional_id).text},
-                             {"client", remote_},
-                             {"next", "shuntctl undo; transactions cannot be moved yet"}});
-    }
-    const bool waits = j.verdict == Judged::Verdict::hold || j.verdict == Judged::Verdict::draw ||
-                       (batch.producer_id < 0 && on_another_road(*log));
-    if (waits) {
+    j = judge(*t, *log, batch, parts.top(Role::transactional_id).text);
+    if (j.verdict == Judged::Verdict::hold || j.verdict == Judged::Verdict::draw) {
       park(frame);
       return false;
     }
@@ -272,6 +270,7 @@ void Session::watch(Exchange& e, std::size_t part, std::string_view topic,
     b.log->firsts[batch.producer_id] = splice::PartitionLog::First::on_its_way;
   }
   if (b.log != nullptr) {
+    b.cut = b.log->log.tail().cut;
     e.spliced = e.whole = true;
     e.settles |= first || !b.log->unclear.empty();
     count_road(b);
@@ -296,7 +295,7 @@ void Session::settle(Exchange& e, std::size_t part, const wire::Value& answer) {
     return -1;
   };
   for (const auto& b : e.roads) {
-    if (b.part != part || b.log == nullptr) continue;
+    if (b.part != part || !b.of_tail()) continue;
     const auto error = error_of(b);
     if (b.first) {
       const auto at = world_.splice.place_of(*b.log);
@@ -326,6 +325,7 @@ void Session::mark_unclear(const Link& link) {
                        a.part + 1 == a.exchange->parts.size();  // half a frame is nothing
     for (const auto& b : a.exchange->roads) {
       if (b.part != a.part) continue;
+      if (b.log != nullptr && !b.of_tail()) continue;  // it stood in the log when the cut passed
       if (b.first) b.log->firsts.erase(b.batch.producer_id);
       if (never) continue;
       splice::Unclear u;

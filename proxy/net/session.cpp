@@ -197,7 +197,8 @@ void Session::resume() {
     for (const auto& [node, link] : links) {
       if (closed_) return;
       const auto* next = link->paused ? link->awaited.front().exchange : nullptr;
-      if (link->paused && (next == nullptr || (!queue_.empty() && next == queue_.front().get()))) {
+      const bool turn = next == nullptr || (!queue_.empty() && next == queue_.front().get());
+      if (link->paused && (turn || before_a_question(*link))) {
         link->paused = false;
         std::copy(link->carry.begin(), link->carry.end(), world_.buffer.begin());
         take_answers(*link, std::span(world_.buffer).first(link->carry.size()));

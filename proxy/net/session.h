@@ -105,7 +105,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void read_batches(const wire::Parts& parts);
   void note_producer(std::int64_t id);
   splice::Judged judge(splice::TopicLog& topic, const splice::PartitionLog& log,
-                       const splice::BatchId& batch);
+                       const splice::BatchId& batch, std::string_view transactional_id);
   bool admit_produce(const wire::RequestHeader& h, std::span<std::byte> frame);
   wire::Value own_produce_answer() const;
   wire::Value own_part_answer(const std::string& topic, const wire::Uuid& topic_id,
@@ -158,6 +158,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::optional<std::size_t> begin_answer(Link& link, std::span<std::byte> data,
                                           std::uint32_t content);
   void skipped(Link& link);
+  bool before_a_question(const Link& link) const;
   void whole_answer(Link& link, std::span<std::byte> frame);
   void show_accepted(const Exchange& e, std::size_t part, const splice::Tails& tails);
   bool change_answer(Exchange& e, wire::Bytes body);

@@ -155,6 +155,7 @@ void Session::next_round(Exchange& e) {
     world_.metrics.moved(observe::Direction::to_cluster, asks[i].to.cluster, frame.size());
     link.awaited.push_back({&e, i});
     send_between_frames(link, frame);
+    if (link.paused) resume_soon();  // what stands before our answer has to make way
   }
 }
 

@@ -27,6 +27,9 @@ void ProduceStream::keep(const Token& t, Bytes bytes) {
     case Role::acks:
       acks_ = static_cast<std::int16_t>(t.number);
       return;
+    case Role::transactional_id:
+      transactional_id_.assign(reinterpret_cast<const char*>(t.content.data()), t.content.size());
+      return;
     case Role::topic_name:
       topic_.assign(reinterpret_cast<const char*>(t.content.data()), t.content.size());
       return;

@@ -43,6 +43,7 @@ class ProduceStream {
   const wire::Uuid& topic_id() const { return topic_id_; }
   std::int32_t partition() const { return partition_; }
   std::int16_t acks() const { return acks_; }
+  const std::string& transactional_id() const { return transactional_id_; }  // empty: none
 
  private:
   Step part(const wire::Token& records);
@@ -58,6 +59,7 @@ class ProduceStream {
   enum class Place : std::uint8_t { before, topic, leaf, records } place_ = Place::before;
   bool open_ = false;           // a part began and has not ended
   std::int64_t announce_ = -1;  // a part's records, of which too little has come to begin it
+  std::string transactional_id_;
   std::string topic_;
   wire::Uuid topic_id_{};
   std::int32_t partition_ = -1;

@@ -64,7 +64,9 @@ TEST_CASE("cut: step by step", "[cut]") {
 
   REQUIRE(cut.ends_read(w.readings(), began + 35, unix_now) == Want::release);
   CHECK(told == Steps{"S1", "S2", "S3", "S4", "S5", "S6"});
-  CHECK(kinds(w.journal, 1) == std::vector<std::size_t>{1, 3, 4});  // intended, sealed, flipped
+  CHECK(kinds(w.journal, 1) == std::vector{Record(CutIntended{}).index(),
+                                           Record(CutSealed{}).index(),
+                                           Record(CutFlipped{}).index()});
   CHECK_FALSE(w.held());
   CHECK(w.home() == new_one);
   CHECK(w.state.topic("stays")->produce_to() == old_one);

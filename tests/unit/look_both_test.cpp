@@ -32,6 +32,8 @@ struct OneBroker : net::ClusterAccess {
   void refresh_soon() override {}
   void groups_changed() override {}
   bool reachable() const override { return mood != Mood::away; }
+  const std::string& error() const override { return nothing; }
+  std::string nothing;
   std::optional<route::NativeNodeId> any_node() override { return route::NativeNodeId{1}; }
   void find_coordinator(route::CoordinatorKind kind, const std::string& group,
                         std::function<void()> done) override {

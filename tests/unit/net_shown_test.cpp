@@ -55,6 +55,40 @@ TEST_CASE("a poll that is parked at the flip goes on at the other cluster", "[cu
   CHECK(Moving::fetched(*reader, 2)["HighWatermark"].number() == 10);
 }
 
+TEST_CASE("a large answer makes way for what an earlier request has still to ask", "[cut]") {
+  constexpr int out_of_range = 1;
+  Moving p;
+  const auto app = p.client(), reader = p.client();
+  CHECK(p.does(app, 1, {{0, 1000, 0, 5}}) == "0 at 0");
+  p.goes(p.cut());
+  CHECK(p.does(app, 2, {{0, 1000, 5, 3, 0, 900'000}}) == "0 at 5");
+  p.olds.keep(Moving::fetch);
+  reader->send(Moving::fetch_frame(1, {{0, 4}}));
+  REQUIRE(p.until([&] { return p.olds.kept.size() == 1; }));
+  reader->send(Moving::fetch_frame(2, {{0, 5}}));
+  REQUIRE(p.until([&] { return p.news.asked(Moving::fetch) == 1; }));
+  p.quiet();
+  CHECK(reader->frames.empty());
+  // Old has lost its last record: the first request goes on at new, over the second one's link.
+  p.olds.keeps = nullptr;
+  p.olds.kept[0].answer(Struct{
+      {"Responses",
+       Array{Struct{{"Topic", "t"},
+                    {"Partitions", Array{Struct{{"PartitionIndex", 0},
+                                                {"ErrorCode", out_of_range},
+                                                {"HighWatermark", -1},
+                                                {"LastStableOffset", -1},
+                                                {"LogStartOffset", -1}}}}}}}});
+  REQUIRE(p.until([&] { return reader->frames.size() == 2; }));
+  for (const int correlation : {1, 2}) {
+    wire::BatchHeader b;
+    const auto entry = Moving::fetched(*reader, correlation);
+    REQUIRE(wire::parse(entry["Records"].bytes(), b) == wire::BatchParse::ok);
+    CHECK(b.base_offset == 5);
+    CHECK(entry["Records"].bytes().size() > 900'000);
+  }
+}
+
 TEST_CASE("an incremental fetch session is ended once, whoever was asked", "[cut]") {
   Moving p(9s, false);
   const auto reader = p.client();

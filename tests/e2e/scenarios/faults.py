@@ -1,7 +1,9 @@
 """The cut under faults, with clients at work: the daemon dies at each step of a cut and of its undo and is started again;
-answers of old are lost around the hold; old executes what it was sent only after its links have ended (zombies).
+answers of old are lost around the hold; old executes what it was sent only after its links have ended (zombies); the
+journal is lost and rebuilt from what both clusters keep.
 """
 
+import shutil
 import signal
 import time
 
@@ -9,7 +11,7 @@ import journal
 from client import progress
 from cluster import REPO
 from history import all_polled, judge
-from migrate import Evidence, Migration, NotDone, create_on_both, segments
+from migrate import Evidence, Migration, NotDone, create_on_both, seams, segments
 from operate import create_topics
 from relay_control import Relay
 from wait import wait_for
@@ -26,7 +28,8 @@ rows = {}  # of all pairs: (pair, way, step) -> words
 def run(pair, report):
     steps = STEPS if pair.everything else ("S4", "S5")
     ways = WAYS if pair.everything else ("cut",)
-    for scene in (Deaths(pair, report, ways, steps), LostAnswers(pair, report), Zombies(pair, report)):
+    scenes = Deaths(pair, report, ways, steps), LostAnswers(pair, report), Zombies(pair, report)
+    for scene in (*scenes, LostJournal(pair, report)):
         scene.guarded()
     if pair.everything:
         write_table()
@@ -102,8 +105,9 @@ class Scene:
         for client in self.clients.values():
             client.stop()
 
-    def judge(self, killed=()):
-        sealed = segments(journal.moves(self.shunt.folder / "journal"))
+    def judge(self, killed=(), moves=None):
+        """`moves`: as told to the operator; the journal's own where it has them all."""
+        sealed = segments(moves or journal.moves(self.shunt.folder / "journal"))
         groups = [self.topics[kind, "proxied"] for kind in KINDS]
         evidence = Evidence(
             self.pair, self.pair.folder / self.name, list(self.topics.values()), groups, sealed
@@ -180,6 +184,59 @@ class Deaths(Scene):
         """Where the migration's topics are produced to."""
         topics = self.migration.ask("topics")["topics"]
         return {t["produce"] for t in topics if t["topic"] in self.migration.topics}
+
+
+class LostJournal(Scene):
+    """The journal's folder is deleted after a cut: the daemon will not start without it, `shunt recover` makes it again
+    of the seams on both clusters, and production goes back and forth over them.
+    """
+
+    name, number = "lost-journal", 33
+
+    def run(self):
+        self.start()
+        self.expect("cut")
+        progress(self.clients.values(), PARTITIONS)
+        before = self.seams()
+        wait_for("the seams on both clusters", self.kept, 20)
+        begin = time.time()
+        self.shunt.drain()
+        shutil.rmtree(self.shunt.folder / "journal")
+        try:
+            self.shunt.start()
+            refusal = ""
+        except RuntimeError as ended:
+            refusal = str(ended)
+        self.line(
+            "shunt recover -c" in refusal and f"of {self.topics['java', 'proxied']}" in refusal,
+            "journal deleted", "start: " + (refusal.strip().splitlines() or ["it started"])[-1],
+        )  # fmt: skip
+        code, said = self.shunt.run("recover")
+        self.line(code == 0, "journal rebuilt", f"exit {code}: " + (said.strip().splitlines() or [""])[-1])
+        self.shunt.start()
+        outage = begin, time.time()
+        progress(self.clients.values(), PARTITIONS)
+        after = self.seams()
+        self.line(after == before, "journal seams", f"as before the loss: {after == before}, {len(after)} partitions")
+        # A new journal cannot know which producers have come through here (their last batches are in the log).
+        self.expect("undo", "--accept-stragglers")
+        progress(self.clients.values(), PARTITIONS)
+        self.expect("cut")
+        progress(self.clients.values(), PARTITIONS)
+        self.finish()
+        self.judge([outage], self.migration.moves)
+
+    def expect(self, way, *flags):
+        code, answer = self.command(way, *flags)
+        if code != 0:
+            raise RuntimeError(f"{way}: exit {code}: {answer}")
+
+    def seams(self):
+        return seams(self.shunt.ctl("verify")[1]["partitions"])  # positions may differ while clients read
+
+    def kept(self):
+        log = self.shunt.program.log.read_text(errors="replace")
+        return log.count(" seams.kept ") >= 2
 
 
 def write_table():
