@@ -9,6 +9,7 @@ from client import progress
 from history import all_polled, judge, longest_gap
 from migrate import Evidence, Migration, closed, create_on_both, unhindered
 from operate import create_topics
+from wait import wait_for
 
 PARTITIONS, MEMBERS, RATE, RATE_WITH_ALL = 12, 2, 60, 500
 SLOW = {"kafka-go"}  # its Writer cannot keep up with more, directly at old either
@@ -66,6 +67,8 @@ class Batch:
         for go in (self.to_new, self.back, self.to_new, self.back, self.to_new):
             self.cut(go)
         self.say_ended(ended, closed(self.shunt))
+        around = self.cuts[-1]["end"] + AROUND  # what clients are told until then is a cut's doing
+        wait_for("the time around the last cut", lambda: time.time() > around, 2 * AROUND)
         for client in self.all():
             client.quiet()
         for client in self.all():
