@@ -107,6 +107,7 @@ void Session::count_road(Exchange::Bound& b) {
 }
 
 void Session::release_road(Exchange::Bound& b) {
+  if (std::exchange(b.resent, false)) --b.log->resent_unanswered;
   const auto of = std::exchange(b.counted, route::Instance{0});
   if (of == route::Instance{0}) return;
   const auto it = world_.unnumbered.find({b.log, of});
@@ -271,6 +272,9 @@ void Session::watch(Exchange& e, std::size_t part, std::string_view topic,
   }
   if (b.log != nullptr) {
     b.cut = b.log->log.tail().cut;
+    b.resent = world_.splice.place_of(*b.log).topic->held;
+    b.log->resent += b.resent;
+    b.log->resent_unanswered += b.resent;
     e.spliced = e.whole = true;
     e.settles |= first || !b.log->unclear.empty();
     count_road(b);
@@ -323,8 +327,9 @@ void Session::mark_unclear(const Link& link) {
     if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
     const bool never = half_sent(link) && a.exchange == upload_->exchange &&
                        a.part + 1 == a.exchange->parts.size();  // half a frame is nothing
-    for (const auto& b : a.exchange->roads) {
+    for (auto& b : a.exchange->roads) {
       if (b.part != a.part) continue;
+      if (std::exchange(b.resent, false)) --b.log->resent_unanswered;
       if (b.log != nullptr && !b.of_tail()) continue;  // it stood in the log when the cut passed
       if (b.first) b.log->firsts.erase(b.batch.producer_id);
       if (never) continue;

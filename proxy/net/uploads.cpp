@@ -31,7 +31,8 @@ bool Session::begin_part(wire::Bytes begin, std::span<std::byte> records) {
   if (!world_.splice.idle()) {
     auto* topic = world_.splice.topic_of(u.cut.topic(), u.cut.topic_id());
     const auto* log = world_.splice.partition(u.cut.topic(), u.cut.topic_id(), u.cut.partition());
-    if (topic != nullptr && log != nullptr) judged = judge(*topic, *log, batch, u.cut.transactional_id());
+    if (topic != nullptr && log != nullptr)
+      judged = judge(*topic, *log, batch, u.cut.transactional_id());
   }
   if (judged.verdict == Verdict::hold || judged.verdict == Verdict::draw) {
     u.begin.assign(begin.begin(), begin.end());

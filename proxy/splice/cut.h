@@ -99,6 +99,7 @@ class Cut {
   bool seal(std::vector<Seam> seams, UnixMillis unix_now);
   Want flip(std::vector<Seam> seams, std::int64_t now, UnixMillis unix_now);
   void hold(bool held);
+  std::optional<std::uint64_t> resent() const;
 
   State& state_;
   CutPlan plan_;
@@ -107,6 +108,7 @@ class Cut {
   Step step_ = Step::intent;
   std::int64_t held_since_ = 0, held_ms_ = 0;
   std::string aborted_at_, reason_, waiting_for_;
+  std::optional<std::uint64_t> resent_;  // when the ends were last asked for
   std::vector<Seam> seams_;
 };
 

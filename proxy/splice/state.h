@@ -45,6 +45,8 @@ struct PartitionLog {
   enum class First : std::uint8_t { on_its_way, answered };
   std::map<std::int64_t, First> firsts;  // by the client's id
   std::vector<Unclear> unclear;          // of the tail's cluster
+  // Resends of unclear batches that were let through a hold: all of them, those not answered yet.
+  std::uint64_t resent = 0, resent_unanswered = 0;
 
   void show(VirtualOffset end) { shown_end = std::max(shown_end, end); }
 };

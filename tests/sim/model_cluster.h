@@ -62,7 +62,9 @@ class ModelCluster {
   // How long replication, and any way to a broker or back, may take at most from now on.
   Time lag_max = 2 * ms, way_max = 2 * ms;
   // One connection's bytes hang in the network, the others' do not.
-  void stall(const PeerRef& peer, Time for_) { peer->arrives = std::max(peer->arrives, time_.now() + for_); }
+  void stall(const PeerRef& peer, Time for_) {
+    peer->arrives = std::max(peer->arrives, time_.now() + for_);
+  }
 
   route::Cluster which() const { return which_; }
   const std::vector<ModelLog>& logs() const { return logs_; }

@@ -168,6 +168,9 @@ void Session::forget() {
     link->closed = true;
     proxy_.cluster(node.cluster).close(link->peer);
   }
+  for (auto& e : queue_) {
+    for (auto& b : e->roads) b.answered();
+  }
   proxy_.settled();
   proxy_.after(0, [self = shared_from_this()] {
     self->proxy_.sessions.erase(self);

@@ -39,6 +39,10 @@ struct Exchange {
     splice::PartitionLog* log = nullptr;
     bool first = false;
     std::uint32_t cut = 0;  // of the tail it was sent to
+    bool resent = false;    // counted in log->resent_unanswered
+    void answered() {
+      if (std::exchange(resent, false)) --log->resent_unanswered;
+    }
     // A resend that was let through during a hold may be answered after the flip: what it says of
     // firsts and of unclear batches is not of the tail that is there by then. (net has no such
     // test.)

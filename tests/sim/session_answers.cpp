@@ -214,7 +214,8 @@ void Session::learn(Exchange& e, std::size_t part, route::NodeKey from, wire::By
     settle(e, part, wire::decode(*e.answer, e.version, body, problem));
   }
   const bool awaited_by_cut = !e.roads.empty();
-  std::erase_if(e.roads, [&](const Exchange::Bound& b) {
+  std::erase_if(e.roads, [&](Exchange::Bound& b) {
+    if (b.part == part) b.answered();
     if (b.part == part) order_.release(b.road, noticed.stale_leader, b.mark, metadata_asked_);
     return b.part == part;
   });

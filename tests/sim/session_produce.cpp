@@ -169,7 +169,12 @@ void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::s
     b.leader_epoch = p->epoch;
   }
   b.log = proxy_.splice.idle() ? nullptr : proxy_.splice.partition(leaf.topic, {}, leaf.partition);
-  if (b.log != nullptr) b.cut = b.log->log.tail().cut;
+  if (b.log != nullptr) {
+    b.cut = b.log->log.tail().cut;
+    b.resent = proxy_.splice.place_of(*b.log).topic->held;
+    b.log->resent += b.resent;
+    b.log->resent_unanswered += b.resent;
+  }
   b.first = index < judged_.size() && judged_[index].first;
   if (b.first) {
     b.log->firsts[b.batch.producer_id] = splice::PartitionLog::First::on_its_way;

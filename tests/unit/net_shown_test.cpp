@@ -71,14 +71,13 @@ TEST_CASE("a large answer makes way for what an earlier request has still to ask
   CHECK(reader->frames.empty());
   // Old has lost its last record: the first request goes on at new, over the second one's link.
   p.olds.keeps = nullptr;
-  p.olds.kept[0].answer(Struct{
-      {"Responses",
-       Array{Struct{{"Topic", "t"},
-                    {"Partitions", Array{Struct{{"PartitionIndex", 0},
-                                                {"ErrorCode", out_of_range},
-                                                {"HighWatermark", -1},
-                                                {"LastStableOffset", -1},
-                                                {"LogStartOffset", -1}}}}}}}});
+  p.olds.kept[0].answer(
+      Struct{{"Responses", Array{Struct{{"Topic", "t"},
+                                        {"Partitions", Array{Struct{{"PartitionIndex", 0},
+                                                                    {"ErrorCode", out_of_range},
+                                                                    {"HighWatermark", -1},
+                                                                    {"LastStableOffset", -1},
+                                                                    {"LogStartOffset", -1}}}}}}}});
   REQUIRE(p.until([&] { return reader->frames.size() == 2; }));
   for (const int correlation : {1, 2}) {
     wire::BatchHeader b;

@@ -98,6 +98,28 @@ TEST_CASE("an unclear batch is clear when its leader was followed by another", "
   CHECK(p.news[0].end == 5);
 }
 
+TEST_CASE("a resend under way keeps the seam behind it, though its first sending has become clear",
+          "[cut]") {
+  Moving p;
+  const Sent batch{0, 1000, 0, 2};
+  unanswered(p, batch);
+  const auto moved = p.cut();
+  REQUIRE(p.at("S4"));
+  p.olds.keep(Moving::produce);
+  const auto app = p.client();
+  app->send(Moving::produce_frame(2, {batch}));
+  REQUIRE(p.until([&] { return p.olds.kept.size() == 1; }));
+  ++p.old.leader_epoch;  // the first one will never be appended now; this one may
+  p.quiet();
+  CHECK_FALSE(moved->over);
+  p.olds.answer_kept();
+  p.goes(moved);
+  REQUIRE(p.until([&] { return !Moving::said(*app, 2).empty(); }));
+  CHECK(Moving::said(*app, 2) == "0 at 0");
+  CHECK(p.part(0).log.tail().start.at == 2);
+  CHECK(p.part(0).resent_unanswered == 0);
+}
+
 TEST_CASE("a resend that fails leaves its batch unclear", "[cut]") {
   Moving p(500ms);
   const Sent batch{0, 1000, 0, 2};
