@@ -147,6 +147,7 @@ void World::unclear(const std::string& road, splice::PartitionLog* log, splice::
   const auto key = topic_of_road(road) + road.substr(road.rfind('/'));
   auto& all = log != nullptr ? log->unclear : unclear_roads[key];
   if (all.size() < kept_max) all.push_back(std::move(u));
+  if (log == nullptr) adopt_unclear();  // sent before its migration began, lost after
 }
 
 void World::adopt_unclear() {

@@ -187,17 +187,22 @@ void Proxy::unclear(int partition, splice::PartitionLog* log, splice::Unclear u)
   if (sim.has(Bug::zombie_append)) return;
   auto& all = log != nullptr ? log->unclear : unclear_before_[partition];
   all.push_back(std::move(u));
+  if (!splice.migrations().empty()) adopt_unclear();  // sent before it began, lost after
+}
+
+void Proxy::adopt_unclear() {
+  for (auto& [index, all] : unclear_before_) {
+    auto& into = splice.partition(topic_name, {}, index)->unclear;
+    into.insert(into.end(), all.begin(), all.end());
+  }
+  unclear_before_.clear();
 }
 
 void Proxy::start_migration() {
   if (!splice.migrations().empty()) return;
   splice::MigrationStarted started{"m1", 1, {{topic_name, {}, {}, sim.plan.partitions}}, 0};
   record(started, true);
-  for (auto& [index, all] : unclear_before_) {
-    auto& into = splice.partition(topic_name, {}, index)->unclear;
-    into.insert(into.end(), all.begin(), all.end());
-  }
-  unclear_before_.clear();
+  adopt_unclear();
 }
 
 bool Proxy::cut(Cluster to, const std::string& undoes) {

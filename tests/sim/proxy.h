@@ -45,6 +45,7 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
   void draw_ids(route::Cluster c, std::size_t count, std::function<void()> done);
   void wake_parked();
   void unclear(int partition, splice::PartitionLog* log, splice::Unclear u);
+  void adopt_unclear();
   void settled() {
     if (on_settled) on_settled();
   }

@@ -56,6 +56,24 @@ TEST_CASE("an unclear Produce aborts the cut, until its resend is answered", "[c
   CHECK(p.does(app, 3, {{0, 1000, 2, 2}}) == "0 at 2");
 }
 
+TEST_CASE("a Produce sent before the migration began and lost after it is unclear", "[cut]") {
+  Moving p(500ms, false);
+  const Sent batch{0, 1000, 0, 2};
+  p.olds.keep(Moving::produce);
+  const auto app = p.client();
+  app->send(Moving::produce_frame(1, {batch}));
+  REQUIRE(p.until([&] { return p.olds.kept.size() == 1; }));
+  const auto e = p.started();
+  REQUIRE(p.until([&] { return e->over; }));
+  REQUIRE_FALSE(e->refused);
+  p.olds.kept[0].peer->close();
+  REQUIRE(p.until([&] { return app->closed; }));
+  CHECK(p.part(0).unclear.size() == 1);
+  const auto moved = p.cut();
+  REQUIRE(p.until([&] { return moved->over; }));
+  CHECK(moved->moved.aborted_at == "S4");
+}
+
 TEST_CASE("while a cut waits for it, the resend of an unclear batch goes to old", "[cut]") {
   Moving p;
   const Sent batch{0, 1000, 0, 2};
