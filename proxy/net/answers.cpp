@@ -115,6 +115,12 @@ bool Session::before_a_question(const Link& link) const {
   });
 }
 
+// A Fetch that was asked before the migration began is shown in its numbers, and clipped, as others
+// are: its answer may come after a cut.
+bool Session::renumbered(const Exchange& e) const {
+  return e.spliced || (e.answer->api == fetch && !world_.splice.idle());
+}
+
 // An answer that is not all there yet: stream it if it may be, else hold it until it is whole.
 std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte> data,
                                                  std::uint32_t content) {
@@ -159,7 +165,7 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
   }
   e.cluster = cluster;
   link.inbound = Inbound::stream;
-  link.offsets = e.spliced ? std::make_unique<splice::Tails>(world_.splice, cluster) : nullptr;
+  link.offsets = renumbered(e) ? std::make_unique<splice::Tails>(world_.splice, cluster) : nullptr;
   link.translator = std::make_unique<route::StreamTranslator>(*e.answer, e.version, content - head,
                                                               cluster, naming_, link.offsets.get());
   const auto used = wire::frame_prefix_bytes + head;
@@ -198,7 +204,7 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
   if (e.answer->api == metadata) learn(e, a.part, link.node(), body, noticed);
   world_.edits.clear();
   if (const char* why = route::translate(*e.answer, e.version, body, cluster, naming_, world_.edits,
-                                         noticed, e.spliced ? &tails : nullptr)) {
+                                         noticed, renumbered(e) ? &tails : nullptr)) {
     return close(CloseCause::bad_answer,
                  std::string(e.answer->name) + " v" + std::to_string(e.version) + ": " + why);
   }

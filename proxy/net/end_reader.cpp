@@ -172,6 +172,11 @@ void EndReader::take_metadata(Cluster c, bool again, const Value& body) {
       const auto epoch = static_cast<std::int32_t>(p["LeaderEpoch"].number());
       if (static_cast<std::int32_t>(leader) < 0) fail(c, {key}, "it has no leader");
       if (!again) {
+        // A new leader may not have what the former one knew of its producers.
+        if (c == from_ && s.epoch != epoch) {
+          found->second.tails.clear();
+          found->second.read_to = -1;
+        }
         s.leader = leader;
         s.epoch = epoch;
         s.reading.in_sync = static_cast<int>(p["IsrNodes"].array().size());

@@ -159,6 +159,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
                                           std::uint32_t content);
   void skipped(Link& link);
   bool before_a_question(const Link& link) const;
+  bool renumbered(const Exchange& e) const;
   void whole_answer(Link& link, std::span<std::byte> frame);
   void show_accepted(const Exchange& e, std::size_t part, const splice::Tails& tails);
   bool change_answer(Exchange& e, wire::Bytes body);

@@ -92,25 +92,32 @@ std::map<int, std::vector<int>> EndReader::by_leader(Cluster c) {
 void EndReader::metadata(Cluster c, bool again, Joint join) {
   ++join->left;
   const int broker = static_cast<int>(proxy_.sim.random.below(brokers_per_cluster));
-  proxy_.call(c, broker, metadata_key, 9, Struct{{"Topics", Array{Struct{{"Name", topic_name}}}}},
-              [self = shared_from_this(), c, again, join](const Value& body) {
-                if (body.null()) self->fail(c, self->all_, "nobody answers");
-                for (const auto& t : body["Topics"].array()) {
-                  for (const auto& p : t["Partitions"].array()) {
-                    Side& s = self->side(static_cast<int>(p["PartitionIndex"].number()), c);
-                    const auto leader = static_cast<int>(p["LeaderId"].number());
-                    const auto epoch = static_cast<std::int32_t>(p["LeaderEpoch"].number());
-                    if (!again) {
-                      s.leader = leader;
-                      s.epoch = epoch;
-                      s.reading.in_sync = static_cast<int>(p["IsrNodes"].array().size());
-                    } else {
-                      s.reading.leader_epoch = leader == s.leader && epoch == s.epoch ? epoch : -1;
-                    }
-                  }
-                }
-                join->end();
-              });
+  proxy_.call(
+      c, broker, metadata_key, 9, Struct{{"Topics", Array{Struct{{"Name", topic_name}}}}},
+      [self = shared_from_this(), c, again, join](const Value& body) {
+        if (body.null()) self->fail(c, self->all_, "nobody answers");
+        for (const auto& t : body["Topics"].array()) {
+          for (const auto& p : t["Partitions"].array()) {
+            Side& s = self->side(static_cast<int>(p["PartitionIndex"].number()), c);
+            const auto leader = static_cast<int>(p["LeaderId"].number());
+            const auto epoch = static_cast<std::int32_t>(p["LeaderEpoch"].number());
+            if (!again) {
+              if (c == self->from_ && s.epoch != epoch) {
+                auto& part =
+                    self->partitions_[static_cast<std::size_t>(p["PartitionIndex"].number())];
+                part.tails.clear();
+                part.read_to = -1;
+              }
+              s.leader = leader;
+              s.epoch = epoch;
+              s.reading.in_sync = static_cast<int>(p["IsrNodes"].array().size());
+            } else {
+              s.reading.leader_epoch = leader == s.leader && epoch == s.epoch ? epoch : -1;
+            }
+          }
+        }
+        join->end();
+      });
 }
 
 void EndReader::ends(Cluster c, Joint join) {

@@ -30,7 +30,6 @@ void Session::take_answers(Link& link, std::span<std::byte> data) {
 
 std::unique_ptr<route::Offsets> Session::offsets_for(const Exchange& e, route::Cluster from) {
   // A Fetch that was asked before the migration began is clipped, and learnt from, as others are.
-  // (net decides when it is asked.)
   const bool fetched = e.answer->api == fetch && !proxy_.splice.idle();
   if (!e.spliced && !fetched) return nullptr;
   auto tails = std::make_unique<splice::Tails>(proxy_.splice, from);
@@ -167,13 +166,22 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
     return take_for_task(e, a.part, value);
   }
   route::Noticed noticed;
-  const auto tails = offsets_for(e, from.cluster);
+  auto offsets = offsets_for(e, from.cluster);
   if (e.answer->api == metadata) learn(e, a.part, from, body, noticed);
   edits_.clear();
   if (const char* why = route::translate(*e.answer, e.version, body, from.cluster, names_, edits_,
-                                         noticed, tails.get())) {
+                                         noticed, offsets.get())) {
     proxy_.sim.bad_answer(why);
     return close(why);
+  }
+  if (const auto* tails = dynamic_cast<splice::Tails*>(offsets.get());
+      tails != nullptr && e.answer->api == produce) {
+    for (const auto& accepted : tails->accepted()) {  // all records of it, not its first alone
+      for (const auto& b : e.roads) {
+        if (b.part == a.part && b.log == accepted.log)
+          accepted.log->show({accepted.at.at + std::max(b.batch.records, 1)});
+      }
+    }
   }
   if (e.answer->api != metadata) learn(e, a.part, from, body, noticed);
   if (e.change) change_answer(e, body);

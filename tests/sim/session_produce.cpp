@@ -181,8 +181,7 @@ void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::s
     e.whole = true;
   }
   if (b.log != nullptr) {
-    e.spliced = true;
-    if (!b.log->unclear.empty()) e.whole = true;
+    e.spliced = e.whole = true;
   }
   e.roads.push_back(b);
 }

@@ -55,6 +55,23 @@ TEST_CASE("a poll that is parked at the flip goes on at the other cluster", "[cu
   CHECK(Moving::fetched(*reader, 2)["HighWatermark"].number() == 10);
 }
 
+TEST_CASE("a poll asked before the migration began shows nothing past the seam", "[cut]") {
+  Moving p(9s, false);
+  const auto app = p.client(), reader = p.client();
+  CHECK(p.does(app, 1, {{0, 1000, 0, 5}}) == "0 at 0");
+  p.olds.keep(Moving::fetch);
+  reader->send(Moving::fetch_frame(1, {{0, 5}}, 20'000));
+  REQUIRE(p.until([&] { return p.olds.kept.size() == 1; }));
+  p.olds.keeps = [](const fake::Asked&) { return false; };
+  const auto begun = p.started();
+  REQUIRE(p.until([&] { return begun->over; }));
+  p.goes(p.cut());
+  p.olds[0].append(fake::batch_of({0, -1, -1, 1}));  // somebody writes past us
+  p.olds.answer_kept();
+  REQUIRE(p.until([&] { return reader->closed; }));  // it asks again, and is told by the segments
+  CHECK(reader->frames.empty());
+}
+
 TEST_CASE("a large answer makes way for what an earlier request has still to ask", "[cut]") {
   constexpr int out_of_range = 1;
   Moving p;
