@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "proxy/route/identity.h"
@@ -46,8 +47,11 @@ struct Exchange {
     splice::PartitionLog* log = nullptr;  // of a topic in a migration
     bool first = false;                   // its answer decides about those behind it
     std::uint32_t cut = 0;                // of the tail it was sent to
-    bool resent = false;                  // counted in log->resent_unanswered
-    route::Instance counted{0};           // of whom, in World::unnumbered
+    bool resent = false;                  // counted in log->resent_unanswered, until answered()
+    void answered() {
+      if (std::exchange(resent, false)) --log->resent_unanswered;
+    }
+    route::Instance counted{0};  // of whom, in World::unnumbered
     // A resend that was let through during a hold may be answered after the flip: then it says
     // nothing of the tail that is there by now.
     bool of_tail() const { return log != nullptr && log->log.tail().cut == cut; }

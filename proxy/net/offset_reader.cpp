@@ -1,5 +1,7 @@
 #include "proxy/net/offset_reader.h"
 
+#include "proxy/net/ask.h"
+
 namespace shunt::net {
 
 using wire::Struct;
@@ -7,9 +9,8 @@ using wire::Value;
 
 namespace {
 
-constexpr wire::ApiKey offset_fetch_key = 9, list_groups_key = 16;
-constexpr wire::Version offset_fetch_max = 7, list_groups_max = 5;  // one group in a request
-constexpr auto kind = route::CoordinatorKind::group;
+constexpr wire::ApiKey list_groups_key = 16;
+constexpr wire::Version list_groups_max = 5;
 
 std::vector<splice::Committed> offsets_of(const Value& body) {
   std::vector<splice::Committed> out;
@@ -22,19 +23,6 @@ std::vector<splice::Committed> offsets_of(const Value& body) {
     }
   }
   return out;
-}
-
-void fetch_from(World& world, route::Cluster c, const std::string& group,
-                route::NativeNodeId coordinator, OffsetsFetched done) {
-  world.access[static_cast<std::size_t>(c)]->call(
-      coordinator, offset_fetch_key, offset_fetch_max,
-      Struct{{"GroupId", group}, {"Topics", nullptr}},
-      [&world, c, group, done = std::move(done)](const std::string& error, const Value& body) {
-        const auto code = body["ErrorCode"].number();
-        if (error.empty() && code == 0) return done("", offsets_of(body));
-        world.topology(c).forget_coordinator(kind, group);
-        done(error.empty() ? "OffsetFetch: error " + std::to_string(code) : error, {});
-      });
 }
 
 }  // namespace
@@ -52,14 +40,10 @@ void list_groups(World& world, route::Cluster c, route::NativeNodeId broker, Gro
 }
 
 void fetch_offsets(World& world, route::Cluster c, const std::string& group, OffsetsFetched done) {
-  if (const auto at = world.topology(c).coordinator(kind, group))
-    return fetch_from(world, c, group, *at, std::move(done));
-  world.access[static_cast<std::size_t>(c)]->find_coordinator(
-      kind, group, [&world, c, group, done = std::move(done)] {
-        if (const auto at = world.topology(c).coordinator(kind, group))
-          return fetch_from(world, c, group, *at, done);
-        done("its coordinator is not known", {});
-      });
+  fetch_committed(world, c, group, nullptr,
+                  [done = std::move(done)](const std::string& error, const Value& body) {
+                    done(error, offsets_of(body));
+                  });
 }
 
 splice::FoundGroup found_group(const std::string& name, route::Cluster on,

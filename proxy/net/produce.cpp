@@ -107,7 +107,7 @@ void Session::count_road(Exchange::Bound& b) {
 }
 
 void Session::release_road(Exchange::Bound& b) {
-  if (std::exchange(b.resent, false)) --b.log->resent_unanswered;
+  b.answered();
   const auto of = std::exchange(b.counted, route::Instance{0});
   if (of == route::Instance{0}) return;
   const auto it = world_.unnumbered.find({b.log, of});
@@ -329,7 +329,7 @@ void Session::mark_unclear(const Link& link) {
                        a.part + 1 == a.exchange->parts.size();  // half a frame is nothing
     for (auto& b : a.exchange->roads) {
       if (b.part != a.part) continue;
-      if (std::exchange(b.resent, false)) --b.log->resent_unanswered;
+      b.answered();
       if (b.log != nullptr && !b.of_tail()) continue;  // it stood in the log when the cut passed
       if (b.first) b.log->firsts.erase(b.batch.producer_id);
       if (never) continue;

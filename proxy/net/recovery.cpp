@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "proxy/net/ask.h"
 #include "proxy/net/offset_reader.h"
 #include "proxy/net/poller.h"
 #include "proxy/observe/text.h"
@@ -13,15 +14,12 @@
 namespace shunt::net {
 
 using route::Cluster;
-using wire::Array;
-using wire::Struct;
-using wire::Value;
 
 namespace {
 
 constexpr Cluster both[] = {Cluster::old_cluster, Cluster::new_cluster};
-constexpr wire::ApiKey list_offsets_key = 2, api_versions_key = 18;
-constexpr wire::Version list_offsets_max = 7, any_version = 127;
+constexpr wire::ApiKey api_versions_key = 18;
+constexpr wire::Version any_version = 127;
 constexpr auto patience = std::chrono::seconds(30);
 constexpr std::size_t groups_at_once = 50;
 
@@ -179,46 +177,32 @@ class Recovery {
 
   void read_ends() {
     std::map<Place, std::int64_t> ends;
-    std::size_t left = 0;
+    bool over = false;
+    const auto all = join([&over] { over = true; });
     for (const auto c : both) {
-      std::map<route::NativeNodeId, std::map<std::string, Array>> asked;
+      std::map<route::NativeNodeId, std::set<PartitionKey>> asked;
       for (const auto& p : out_.rebuilt.partitions) {
         const auto* there = world_.topology(c).partition(p.topic, p.partition);
         ends[{c, p.topic, p.partition}] = -1;
-        if (there == nullptr) continue;
-        asked[there->leader][p.topic].push_back(
-            Struct{{"PartitionIndex", p.partition}, {"Timestamp", -1}});
+        if (there != nullptr) asked[there->leader].emplace(p.topic, p.partition);
       }
-      for (auto& [leader, topics] : asked) {
-        Array list;
-        for (auto& [name, partitions] : topics)
-          list.push_back(Struct{{"Name", name}, {"Partitions", std::move(partitions)}});
-        ++left;
-        access(c).call(leader, list_offsets_key, list_offsets_max,
-                       Struct{{"ReplicaId", -1}, {"Topics", std::move(list)}},
-                       [&, c](const std::string&, const Value& body) {
-                         --left;
-                         take_ends(c, body, ends);
-                       });
+      for (const auto& [leader, keys] : asked) {
+        list_offsets(
+            world_, c, leader, keys, {}, [](const PartitionKey&) { return -1; },
+            [&ends, c](const PartitionKey& key, const std::string& error, std::int64_t at) {
+              if (error.empty()) ends[{c, key.first, key.second}] = at;
+            },
+            all);
       }
     }
-    if (!until([&] { return left == 0; })) problem("the logs' ends cannot be read; try again");
+    all->end();
+    if (!until([&] { return over; })) problem("the logs' ends cannot be read; try again");
     std::vector<splice::LogEnd> list;
     for (const auto& [place, at] : ends) {
       const auto& [c, topic, partition] = place;
       list.push_back({c, topic, partition, at});
     }
     splice::check_ends(out_.rebuilt, list);
-  }
-
-  static void take_ends(Cluster c, const Value& body, std::map<Place, std::int64_t>& ends) {
-    for (const auto& t : body["Topics"].array()) {
-      for (const auto& p : t["Partitions"].array()) {
-        if (p["ErrorCode"].number() != 0) continue;
-        const auto index = static_cast<std::int32_t>(p["PartitionIndex"].number());
-        ends[{c, std::string(t["Name"].text()), index}] = p["Offset"].number();
-      }
-    }
   }
 
   void read_positions() {
