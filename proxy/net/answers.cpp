@@ -40,6 +40,7 @@ std::optional<std::size_t> Session::take_answer(Link& link, std::span<std::byte>
       if (closed_) return std::nullopt;
       if (!t.done()) return n > 0 ? std::optional(n) : std::nullopt;
       learn(*queue_.front(), 0, link.node(), {}, t.noticed());
+      out_of_range_ |= link.offsets && link.offsets->out_of_range();
       link.inbound = Inbound::head;
       link.translator.reset();
       link.offsets.reset();
@@ -208,6 +209,7 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
     return close(CloseCause::bad_answer,
                  std::string(e.answer->name) + " v" + std::to_string(e.version) + ": " + why);
   }
+  out_of_range_ |= tails.out_of_range();
   if (e.answer->api == produce) show_accepted(e, a.part, tails);
   if (e.answer->api != metadata || noticed.stale_leader)
     learn(e, a.part, link.node(), body, noticed);

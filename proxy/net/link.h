@@ -12,6 +12,7 @@
 #include "proxy/net/resolver.h"
 #include "proxy/net/stream.h"
 #include "proxy/route/translate.h"
+#include "proxy/splice/tails.h"
 
 namespace shunt::net {
 
@@ -57,7 +58,7 @@ class Link : public std::enable_shared_from_this<Link> {
   std::vector<std::byte> carry;    // received, not yet understood
   std::vector<std::byte> collect;  // a whole answer in the making
   std::size_t collect_bytes = 0;
-  std::unique_ptr<route::Offsets> offsets;  // of the translator
+  std::unique_ptr<splice::Tails> offsets;  // of the translator
   std::unique_ptr<route::StreamTranslator> translator;
   Clock::time_point began = Clock::now();
   bool paused = false;  // a streamed answer waits for its turn

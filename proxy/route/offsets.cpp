@@ -21,7 +21,11 @@ std::int64_t Renumbering::number(const wire::Token& t) {
   switch (t.field->role) {
     case Role::partition:
       shift_ = offsets_->at(topic_, id_, static_cast<std::int32_t>(t.number));
+      hidden_ = false;
       return t.number;
+    case Role::error:
+      hidden_ = shift_ != nullptr && shift_->refused == nullptr && offsets_->hides(t.number);
+      return hidden_ ? 0 : t.number;
     case Role::leader_epoch:
       return shift_ == nullptr ? t.number
                                : shift_->shown_epoch(static_cast<std::int32_t>(t.number));
@@ -29,6 +33,7 @@ std::int64_t Renumbering::number(const wire::Token& t) {
     case Role::log_end:
     case Role::stable_end:
     case Role::log_start: {
+      if (hidden_) return offsets_->known(t.field->role);
       if (shift_ == nullptr || t.number < 0) return t.number;  // -1: none
       if (shift_->refused != nullptr) return fail(shift_->refused, t.number);
       const auto shown = offsets_->shown(t.field->role, t.number);

@@ -44,6 +44,11 @@ class Offsets {
   // What to show for a number of that partition that is not negative, by its role: offset, log_end,
   // stable_end, log_start. nullopt: the answer reaches past what may be shown and is refused.
   virtual std::optional<std::int64_t> shown(wire::Role role, std::int64_t native) = 0;
+  // True: the partition's error is not for the client, which gets no records and no error, and the
+  // ends of known(). Its next request for it is answered otherwise.
+  virtual bool hides(std::int64_t) { return false; }
+  // The number of that role known without an answer; -1: none.
+  virtual std::int64_t known(wire::Role) { return -1; }
 };
 
 // Renumbers one answer, whose tokens it is given in order. Null Offsets: never on.
@@ -82,6 +87,7 @@ class Renumbering {
   wire::Uuid id_{};
   wire::BatchCursor cursor_{0};
   bool in_records_ = false;
+  bool hidden_ = false;  // the partition's error
   const char* error_ = nullptr;
 };
 

@@ -54,4 +54,17 @@ std::optional<std::int64_t> Tails::shown(Role role, std::int64_t native) {
   }
 }
 
+bool Tails::hides(std::int64_t error) {
+  constexpr std::int64_t offset_out_of_range = 1;
+  const bool hidden = error == offset_out_of_range && log_->log.spliced();
+  out_of_range_ |= hidden;
+  return hidden;
+}
+
+std::int64_t Tails::known(Role role) {
+  if (role == Role::log_end) return shown_high_watermark(*log_);
+  if (role == Role::stable_end) return shown_last_stable(*log_);
+  return role == Role::log_start ? log_->log_start.at : -1;
+}
+
 }  // namespace shunt::splice

@@ -24,6 +24,11 @@ class Tails : public route::Offsets {
   const route::Shift* at(std::string_view topic, const wire::Uuid& shown_id,
                          std::int32_t partition) override;
   std::optional<std::int64_t> shown(wire::Role role, std::int64_t native) override;
+  // OFFSET_OUT_OF_RANGE of one segment may be a hole in the log, to be jumped over (rules C3): a
+  // task finds out.
+  bool hides(std::int64_t error) override;
+  std::int64_t known(wire::Role role) override;
+  bool out_of_range() const { return out_of_range_; }  // such an error was hidden
   // Of a Produce answer: where each accepted batch begins.
   struct Accepted {
     PartitionLog* log;
@@ -38,6 +43,7 @@ class Tails : public route::Offsets {
   const std::uint64_t began_;
   std::vector<Accepted> accepted_;
   PartitionLog* log_ = nullptr;
+  bool out_of_range_ = false;
   std::size_t segment_ = 0;  // from_'s last one when the answer began
   route::Shift shift_;
 };
