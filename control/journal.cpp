@@ -34,8 +34,11 @@ Journal::Opened Journal::open(const std::string& folder, Limits limits) {
   std::unique_ptr<Journal> journal(new Journal(folder, limits));
   if (!make_folder(folder, out.failure)) return out;
   journal->lock_ = lock_folder(folder, out.failure);
+  const bool first = list_logs(folder).empty();
   if (!journal->lock_ || !journal->replay(out.failure)) return out;
+  journal->shown_.open(folder, first);
   out.remembered = journal->state_;
+  out.remembered.died = journal->shown_.died();
   out.journal = std::move(journal);
   return out;
 }

@@ -20,6 +20,7 @@
 #include "control/journal_folder.h"
 #include "control/record_parts.h"
 #include "control/records.h"
+#include "control/shown_file.h"
 #include "proxy/net/daemon.h"
 
 namespace shunt::control {
@@ -48,10 +49,14 @@ class Journal final : public net::Memory {
   void remember_versions(route::Cluster c, const route::ApiRanges& ranges) override;
   void remember_cluster_id(route::Cluster c, const std::string& id) override;
   bool keep(const splice::Record& record, bool durable) override;
+  splice::ShownEnds* shown_ends() override { return &shown_; }
 
   // Takes these records, all or none, into a new file that begins with them: a journal without
   // migrations alone. False: `why`, nothing has changed.
   bool rebuild(const std::vector<splice::Record>& records, std::string& why);
+
+  // All requests have been answered: nothing of this daemon is under way any more.
+  void drained() { shown_.drained(); }
 
   // Writes what could not be written before, and begins a new file when it is time. Call it every
   // second or so. `rotate`: false while producers are held, since a new file takes its time.
@@ -84,6 +89,7 @@ class Journal final : public net::Memory {
   bool snapshot_wanted_ = false;  // the file lacks something that only a snapshot can add
   net::Remembered state_;         // the same as if the journal were read back now
   std::string cluster_id_places_[2];
+  ShownFile shown_;
   PartReader parts_;  // while it is read back
 };
 

@@ -116,13 +116,14 @@ class Process {
     if (draining_) return;
     draining_ = true;
     log::info("drain", {{"why", why}, {"limit_ms", config_.net.limits.drain.count()}});
-    daemon_->drain([this] { stopped(); });
+    daemon_->drain([this](bool answered) { stopped(answered); });
   }
 
-  void stopped() {
+  void stopped(bool answered) {
     log::info("stopped", {{"drained", exit_code_ == 0}});
     api_.close();
     journal_->tend();
+    if (answered) journal_->drained();
     io_.stop();
   }
 

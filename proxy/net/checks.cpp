@@ -85,6 +85,21 @@ void check_clients(Run& run, const Poller& old_poller) {
   }
 }
 
+// One that agreed on its versions before new was seen is ended once when the cut begins; another
+// would only come back with the same.
+void check_versions(Run& run) {
+  std::set<std::string> named;
+  for (const auto& s : run.world.sessions) {
+    const auto what = s->beyond_offer();
+    if (what.empty() || s->since() < run.world.offered_since) continue;
+    const auto& id = s->who().client_id;
+    const std::string client = id.empty() ? s->remote() : id;
+    if (!named.insert(client).second) continue;
+    run.add("client.versions", client, "it uses " + what,
+            "update the client, or let it agree on versions with its cluster (ApiVersions)");
+  }
+}
+
 // In force on old: compacted topics are tables, not streams (rules A11).
 void check_cleanup(const Running& run) {
   auto* access = run->world.access[0];
@@ -235,6 +250,7 @@ void find_blockers(World& world, const Poller& old_poller, const CheckRequest& r
   if (run->found.empty()) {
     check_shape(*run);
     check_clients(*run, old_poller);
+    check_versions(*run);
   }
   if (run->found.empty()) {
     check_cleanup(run);

@@ -89,8 +89,36 @@ void CutRun::after(std::chrono::milliseconds pause, std::function<void()> then) 
   });
 }
 
+// What is still under way from before the migration, or from a daemon that died; empty: nothing
+// that is worth waiting for.
+std::string CutRun::from_before() const {
+  const auto now = Clock::now();
+  if (now < world_.clear_at) return "what a daemon that died had sent to brokers";
+  for (const auto& s : world_.sessions) {
+    if (s->since() < world_.offered_since && !s->beyond_offer().empty())
+      return s->remote() + " to agree on versions anew";
+  }
+  if (now > world_.migration_began + world_.settings.move.early_polls) return {};
+  for (const auto& s : world_.sessions) {
+    if (s->polls_since_before(world_.migration_began))
+      return "a Fetch of " + s->remote() + " from before the migration";
+  }
+  return {};
+}
+
 void CutRun::prepare() {
+  if (cut_.over() || cut_.aborted()) return;
   if (leaving_) return draw();
+  // What agreed on more before new was seen is ended once, between two requests.
+  const auto sessions = world_.sessions;
+  for (const auto& s : sessions) {
+    if (s->since() < world_.offered_since && !s->beyond_offer().empty()) s->drain();
+  }
+  if (const auto what = from_before(); !what.empty()) {
+    if (what != told_) observe::log::info("cut.waits", {{"for", what}});
+    told_ = what;
+    return after(look_every, [self = shared_from_this()] { self->prepare(); });
+  }
   // Without an answer it ends here: nothing is held yet.
   limit_.expires_after(world_.settings.limits.connect);
   limit_.async_wait([self = shared_from_this()](ErrorCode e) {

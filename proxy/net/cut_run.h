@@ -26,6 +26,7 @@ class CutRun : public std::enable_shared_from_this<CutRun> {
  private:
   using Want = splice::Cut::Want;
   void follow(Want want);
+  std::string from_before() const;
   void prepare();
   void draw();
   void drain();
@@ -45,6 +46,7 @@ class CutRun : public std::enable_shared_from_this<CutRun> {
   boost::asio::steady_timer timer_, limit_;
   std::int64_t held_since_ = 0;
   bool leaving_ = false;
+  std::string told_;  // what was said to be waited for
   std::function<void(const ProduceMoved&)> done_;
 };
 

@@ -96,7 +96,7 @@ class TheDaemon : public Daemon {
     tick();
   }
 
-  void drain(std::function<void()> stopped) override {
+  void drain(std::function<void(bool)> stopped) override {
     world_.draining = true;
     stopped_ = std::move(stopped);
     drain_until_ = Clock::now() + world_.settings.limits.drain;
@@ -186,7 +186,7 @@ class TheDaemon : public Daemon {
       second_.cancel();
       old_->stop();
       if (new_) new_->stop();
-      return stopped_();
+      return stopped_(!late && world_.lingering.empty() && world_.all_clear());
     }
     auto timer = std::make_shared<asio::steady_timer>(world_.io, std::chrono::milliseconds(20));
     timer->async_wait([this, timer](ErrorCode) { watch_drain(); });
@@ -202,7 +202,7 @@ class TheDaemon : public Daemon {
   asio::steady_timer second_;
   std::vector<Port> ports_;
   std::shared_ptr<Poller> old_, new_;
-  std::function<void()> stopped_;
+  std::function<void(bool)> stopped_;
   Clock::time_point drain_until_{};
   observe::UnixMillis started_ = 0;
   bool ready_ = false;

@@ -30,6 +30,8 @@ class Memory {
   // A record of the migration. `durable`: on disk when it returns. False: it is not written, and
   // (durable) never will be: its effect must not show.
   virtual bool keep(const splice::Record& record, bool durable) = 0;
+  // Null: how far clients have seen is forgotten with the daemon.
+  virtual splice::ShownEnds* shown_ends() { return nullptr; }
 };
 
 // What was remembered, replayed at start.
@@ -38,6 +40,7 @@ struct Remembered {
   std::optional<route::ApiRanges> old_versions, new_versions;
   std::string old_cluster_id, new_cluster_id;  // empty: never seen
   splice::State splice;
+  bool died = false;  // the daemon before did not drain: a Produce of it may still be under way
 };
 
 class Daemon {
@@ -54,8 +57,8 @@ class Daemon {
   // advertises an address of ours; another cluster id than remembered).
   virtual void start(std::function<void()> ready, std::function<void(std::string)> fatal) = 0;
   // Graceful: no new connections, in-flight requests are answered, then `stopped` is called; at the
-  // latest after limits.drain.
-  virtual void drain(std::function<void()> stopped) = 0;
+  // latest after limits.drain. `answered`: no Produce is left of which nobody knows what became.
+  virtual void drain(std::function<void(bool answered)> stopped) = 0;
   virtual observe::Snapshot snapshot() const = 0;
   virtual Operator& operate() = 0;
   virtual const observe::Events& events() const = 0;

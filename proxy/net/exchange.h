@@ -51,7 +51,8 @@ struct Exchange {
     void answered() {
       if (std::exchange(resent, false)) --log->resent_unanswered;
     }
-    route::Instance counted{0};  // of whom, in World::unnumbered
+    bool counted = false;  // in World::under_way, as its writer's
+    route::Instance instance{0};
     // A resend that was let through during a hold may be answered after the flip: then it says
     // nothing of the tail that is there by now.
     bool of_tail() const { return log != nullptr && log->log.tail().cut == cut; }

@@ -189,6 +189,7 @@ void Mover::start(const StartRequest& request, Done<std::string> done) {
                             "make room on its disk; nothing has changed");
       return done(&r, {});
     }
+    world_.migration_began = Clock::now();
     world_.adopt_unclear();
     observe::Event e;
     e.event = "migration.started";

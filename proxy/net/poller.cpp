@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 
 #include "proxy/observe/log.h"
+#include "proxy/observe/text.h"
 
 namespace shunt::net {
 
@@ -264,6 +265,7 @@ void Poller::versions_told(route::NativeNodeId id, const Value& body) {
   nodes_[id].versions_known = true;
   auto& versions = world_.versions;
   if (versions.take({cluster_, id}, body)) {
+    world_.offered_since = observe::unix_ms_now();
     if (const auto ranges = versions.cluster(cluster_)) {
       world_.memory.remember_versions(cluster_, *ranges);
     }

@@ -73,7 +73,7 @@ void Session::note_producer(std::int64_t id) {
 // One batch: pass, or why not. Draws producer ids at once while there are any.
 Judged Session::judge(splice::TopicLog& topic, const splice::PartitionLog& log,
                       const splice::BatchId& batch, std::string_view transactional_id) {
-  if (batch.producer_id < 0 && on_another_road(log)) return {.verdict = Judged::Verdict::hold};
+  if (on_another_road(log, batch)) return {.verdict = Judged::Verdict::hold};
   auto j = splice::judge(world_.splice, topic, log, batch);
   if (j.verdict == Judged::Verdict::draw &&
       world_.draw(batch.producer_id, log.log.tail().cut, log.log.tail().cluster)) {
@@ -91,28 +91,52 @@ Judged Session::judge(splice::TopicLog& topic, const splice::PartitionLog& log,
   return j;
 }
 
-// An earlier batch of the same client without producer id is unanswered on another connection.
-bool Session::on_another_road(const splice::PartitionLog& log) const {
-  const auto it = world_.unnumbered.find({&log, who_.instance});
-  return it != world_.unnumbered.end() && it->second.session != this;
+// Who writes a batch, as far as its order is kept; nullopt: many clients may be behind it.
+std::optional<World::Writer> Session::writer(const splice::PartitionLog& log,
+                                             const splice::BatchId& batch) const {
+  if (batch.producer_id >= 0) return World::Writer{&log, batch.producer_id};
+  const bool shared = who_.instance == world_.shared_instance;
+  if (who_.instance == route::Instance{0} || shared) return std::nullopt;
+  return World::Writer{&log, -1, who_.instance};
+}
+
+// An earlier batch of the same writer is unanswered on another connection.
+bool Session::on_another_road(const splice::PartitionLog& log, const splice::BatchId& batch) const {
+  const auto of = writer(log, batch);
+  const auto it = of ? world_.under_way.find(*of) : world_.under_way.end();
+  return it != world_.under_way.end() && it->second.session != this;
 }
 
 void Session::count_road(Exchange::Bound& b) {
-  const bool shared = who_.instance == world_.shared_instance;  // of many clients
-  if (b.batch.producer_id >= 0 || who_.instance == route::Instance{0} || shared) return;
-  auto& road = world_.unnumbered[{b.log, who_.instance}];
+  const auto of = writer(*b.log, b.batch);
+  if (!of) return;
+  auto& road = world_.under_way[*of];
   road.session = this;
   ++road.unanswered;
-  b.counted = who_.instance;
+  b.counted = true;
+  b.instance = of->instance;
 }
 
 void Session::release_road(Exchange::Bound& b) {
   b.answered();
-  const auto of = std::exchange(b.counted, route::Instance{0});
-  if (of == route::Instance{0}) return;
-  const auto it = world_.unnumbered.find({b.log, of});
-  if (it == world_.unnumbered.end() || --it->second.unanswered > 0) return;
-  world_.unnumbered.erase(it);
+  leave_road(b);
+}
+
+// Its client has gone, and sends what is unanswered again elsewhere: brokers know a batch by its
+// id, and it must not wait for a link that may be dead.
+void Session::leave_roads() {
+  for (auto& e : queue_) {
+    for (auto& b : e->roads) {
+      if (b.batch.producer_id >= 0) leave_road(b);
+    }
+  }
+}
+
+void Session::leave_road(Exchange::Bound& b) {
+  if (!std::exchange(b.counted, false)) return;
+  const auto it = world_.under_way.find({b.log, b.batch.producer_id, b.instance});
+  if (it == world_.under_way.end() || --it->second.unanswered > 0) return;
+  world_.under_way.erase(it);
   world_.wake_parked();
 }
 

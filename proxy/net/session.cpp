@@ -92,6 +92,7 @@ bool Session::linger() {
   }
   if (!owed || upload_) return false;
   lingering_ = true;
+  leave_roads();
   client_out_.clear();
   active_ = Clock::now();
   world_.sessions.erase(shared_from_this());
@@ -172,6 +173,7 @@ void Session::client_readable() {
   if (r.state == Stream::State::reset) return close(CloseCause::client_reset);
   if (r.state == Stream::State::closed) {
     ended_ = true;
+    leave_roads();
     return finish_if_done();
   }
   active_ = Clock::now();
@@ -228,6 +230,20 @@ void Session::finish_if_done() {
   if (draining_ && queue_.empty() && client_out_.empty() && collect_bytes_ == 0 && !upload_) {
     close(CloseCause::drain);
   }
+}
+
+std::string Session::beyond_offer() const {
+  constexpr wire::ApiKey api_versions = 18;
+  for (const auto& [use, n] : apis_) {
+    const auto [api, version] = use;
+    const auto offered = world_.versions.offered().of(api);
+    if (api == api_versions || offered.contains(version)) continue;
+    return std::string(wire::api_name(api)) + " v" + std::to_string(version) +
+           (offered.empty() ? std::string(": not served by both clusters")
+                            : ": both serve " + std::to_string(offered.first) + "-" +
+                                  std::to_string(offered.last));
+  }
+  return {};
 }
 
 void Session::drain() {

@@ -50,6 +50,12 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   // These topics live elsewhere now: polls that are parked at brokers end (rules B6).
   void route_changed(const Topics& topics);
 
+  // What it has used that is not offered (any more): "Fetch v3: offered 4-17"; empty: nothing. It
+  // agreed on that before new was seen, or never asked.
+  std::string beyond_offer() const;
+  // A Fetch that was asked before then is still to be answered.
+  bool polls_since_before(Clock::time_point then) const;
+
   // For `clients`.
   const Who& who() const { return who_; }
   const std::string& remote() const { return remote_; }
@@ -117,9 +123,13 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void watch(Exchange& e, std::size_t part, std::string_view topic, const wire::Uuid& topic_id,
              std::int32_t partition, route::NodeKey node, const splice::BatchId& batch, bool first,
              route::ProduceOrder::Mark mark);
-  bool on_another_road(const splice::PartitionLog& log) const;
+  std::optional<World::Writer> writer(const splice::PartitionLog& log,
+                                      const splice::BatchId& batch) const;
+  bool on_another_road(const splice::PartitionLog& log, const splice::BatchId& batch) const;
   void count_road(Exchange::Bound& b);
   void release_road(Exchange::Bound& b);
+  void leave_roads();
+  void leave_road(Exchange::Bound& b);
   std::string client_name() const;
   void settle(Exchange& e, std::size_t part, const wire::Value& answer);
   void mark_unclear(const Link& link);
@@ -145,7 +155,13 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   bool fetch_spliced(const wire::RequestHeader& h, const wire::Message& m,
                      std::span<std::byte> frame);
   bool being_received(const Exchange& e) const;
+
+  // committed.cpp
   bool committed(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
+  void keep_commit(const splice::Record& record);
+  wire::Value places_shown(const wire::Value& asked, const wire::Value& answer);
+  bool transaction_ends(const wire::RequestHeader& h, const wire::Message& m,
+                        std::span<std::byte> frame);
 
   // uploads.cpp
   std::optional<std::size_t> stream_produce(std::span<std::byte> data);
@@ -216,6 +232,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   };
   Next next_;
   std::vector<Exchange*> changed_;
+  bool out_of_range_ = false;          // a streamed Fetch met a hole: the next one is a task
   std::size_t fetch_session_era_ = 0;  // how many migrations there were when it began
   std::int32_t fetch_session_ = 0;
   std::optional<route::NodeKey> fetch_session_at_;

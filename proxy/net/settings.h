@@ -25,6 +25,9 @@ struct MoveSettings {
   std::chrono::milliseconds hold_limit{2000};  // S2..S5; at most 9 s (probes P6)
   std::size_t partitions_at_once = 256;
   std::chrono::milliseconds unclear{30000};  // rules A1
+  // A poll asked before the migration is not known by its topics: parked at old, it would learn of
+  // a cut only when its wait is over. So long a cut waits for those; later ones end at the seam.
+  std::chrono::milliseconds early_polls{10000};
 };
 
 struct Settings {

@@ -6,7 +6,6 @@
 #include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
 #include "proxy/splice/admin_task.h"
-#include "proxy/splice/commits.h"
 #include "proxy/splice/delete_records.h"
 #include "proxy/splice/fetch.h"
 #include "proxy/splice/metadata.h"
@@ -25,9 +24,10 @@ namespace {
 
 constexpr wire::ApiKey fetch = 1, list_offsets = 2, metadata = 3, offset_commit = 8,
                        offset_fetch = 9, create_topics = 19, delete_topics = 20,
-                       delete_records = 21, epochs = 23, txn_offset_commit = 28, alter_configs = 33,
-                       create_partitions = 37, delete_groups = 42, incremental_alter_configs = 44,
-                       alter_reassignments = 45, offset_delete = 47, describe_topic_partitions = 75;
+                       delete_records = 21, init_producer_id = 22, epochs = 23, end_txn = 26,
+                       txn_offset_commit = 28, alter_configs = 33, create_partitions = 37,
+                       delete_groups = 42, incremental_alter_configs = 44, alter_reassignments = 45,
+                       offset_delete = 47, describe_topic_partitions = 75;
 
 // A poll that is parked at a broker must not keep what comes behind it waiting for long.
 constexpr std::int64_t parked_poll_ms_max = 500;
@@ -57,8 +57,10 @@ bool Session::splice_request(const wire::RequestHeader& h, const wire::Message& 
       };
       return false;
     case offset_commit:
-    case txn_offset_commit:
     case offset_fetch:
+    case init_producer_id:
+    case end_txn:
+    case txn_offset_commit:
     case delete_groups:
     case offset_delete:
       return committed(h, m, frame);
@@ -224,7 +226,7 @@ bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m
   if (!request) return true;
   std::optional<route::NodeKey> node;
   Array topics;
-  bool streams = true;
+  bool streams = !std::exchange(out_of_range_, false);
   for (const auto& t : request->operator[]("Topics").array()) {
     Array partitions;
     for (const auto& p : t["Partitions"].array()) {
@@ -314,6 +316,12 @@ void Session::route_changed(const Topics& topics) {
   resume_soon();
 }
 
+bool Session::polls_since_before(Clock::time_point then) const {
+  return std::ranges::any_of(queue_, [&](const auto& e) {
+    return e->request->api == fetch && !e->ready && e->began < then;
+  });
+}
+
 // Its answer has begun to come: too late to say something else.
 bool Session::being_received(const Exchange& e) const {
   for (const auto& [node, link] : links_) {
@@ -321,66 +329,6 @@ bool Session::being_received(const Exchange& e) const {
     if (now && !link->awaited.empty() && link->awaited.front().exchange == &e) return true;
   }
   return false;
-}
-
-// Requests with committed offsets go to the group's home in its numbers, and are journaled in ours.
-bool Session::committed(const wire::RequestHeader& h, const wire::Message& m,
-                        std::span<std::byte> frame) {
-  const auto request = decoded(h, m, frame);
-  if (!request) return true;
-  if (h.api == offset_fetch) {
-    next_.change = [this, asked = *request](const Value& answer) {
-      auto fetched = splice::fetched(world_.splice, asked, answer);
-      for (const auto& d : fetched.drift) {
-        observe::Event event;
-        event.event = "commit-drift";
-        if (const auto* t = world_.splice.topic(d.topic)) event.migration = t->migration;
-        event.keys = {
-            {"group", d.group}, {"topic", d.topic},       {"partition", std::int64_t{d.partition}},
-            {"home", d.home},   {"expected", d.expected}, {"shown", d.shown.at}};
-        world_.events.add(std::move(event));
-      }
-      return std::move(fetched.answer);
-    };
-    return false;
-  }
-  if (h.api == delete_groups || h.api == offset_delete) {
-    next_.change = [this, api = h.api, asked = *request](const Value& answer) {
-      for (const auto& r : splice::forgotten(world_.splice, api, asked, answer))
-        world_.record(r, false);
-      return answer;
-    };
-    return false;
-  }
-  auto commit = std::make_shared<splice::CommitRequest>(
-      splice::commit_request(world_.splice, h.api, *request));
-  if (commit->positions.empty()) return false;
-  next_.change = [this, commit](const Value& answer) {
-    const auto now = observe::unix_ms_now();
-    // Of a transaction only the home knows when they count: what it has then is taken as it is.
-    if (commit->api != offset_commit) return answer;
-    for (const auto& r : splice::accepted(*commit, answer, now)) {
-      world_.record(r, false);
-      if (const auto* c = std::get_if<splice::CommitAccepted>(&r)) world_.commits->accepted(*c);
-    }
-    return answer;
-  };
-  auto out = reframed(h, m, frame, commit->native);
-  if (out.empty()) return true;
-  // Taken apart again: positions in the body have moved.
-  const auto body = wire::Bytes(out).subspan(wire::frame_prefix_bytes + h.size);
-  if (const char* why = world_.parts.parse(m, h.version, body)) {
-    close(CloseCause::internal, why);
-    return true;
-  }
-  route::dispatch(m, world_.parts, world_.view(), origin(h.api), world_.decision);
-  if (world_.decision.act == route::Act::resolve) {
-    next_ = {};
-    world_.parts.parse(m, h.version, wire::Bytes(frame).subspan(wire::frame_prefix_bytes + h.size));
-    return false;  // the coordinator first: it comes back here
-  }
-  carry_out(h, m, out);
-  return true;
 }
 
 }  // namespace shunt::net

@@ -11,6 +11,12 @@
 
 namespace shunt::net {
 
+namespace {
+// A request in the socket of a daemon that has died comes to its broker within this time, or the
+// broker does not answer for the ends of its logs either.
+constexpr std::chrono::milliseconds unclear_after_death{5000};
+}  // namespace
+
 World::World(boost::asio::io_context& loop, Settings s, Remembered r, Memory& m)
     : io(loop),
       settings(std::move(s)),
@@ -19,8 +25,11 @@ World::World(boost::asio::io_context& loop, Settings s, Remembered r, Memory& m)
       identities(std::move(r.identities)),
       splice(std::move(r.splice)),
       cluster_id(r.old_cluster_id),
+      clear_at(Clock::now() + (r.died ? std::min(settings.move.unclear, unclear_after_death)
+                                      : std::chrono::milliseconds(0))),
       random(std::random_device{}()),
       buffer(read_buffer_bytes) {
+  if (auto* ends = memory.shown_ends()) splice.keep_shown(*ends);
   shared_instance = find_shared_instance(identities);
   if (r.old_versions) versions.restore(route::Cluster::old_cluster, *r.old_versions);
   if (r.new_versions && settings.new_cluster) {
@@ -148,6 +157,13 @@ void World::unclear(const std::string& road, splice::PartitionLog* log, splice::
   auto& all = log != nullptr ? log->unclear : unclear_roads[key];
   if (all.size() < kept_max) all.push_back(std::move(u));
   if (log == nullptr) adopt_unclear();  // sent before its migration began, lost after
+}
+
+bool World::all_clear() const {
+  const auto clear = [](const splice::PartitionLog& p) { return p.unclear.empty(); };
+  return unclear_roads.empty() && std::ranges::all_of(splice.topics(), [&](const auto& t) {
+           return std::ranges::all_of(t.second.partitions, clear);
+         });
 }
 
 void World::adopt_unclear() {

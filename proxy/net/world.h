@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "proxy/net/daemon.h"
+#include "proxy/net/exchange.h"
 #include "proxy/net/resolver.h"
 #include "proxy/net/settings.h"
 #include "proxy/observe/events.h"
@@ -70,6 +71,7 @@ struct World {
   observe::Metrics metrics;
   route::Identities identities;
   route::Versions versions;
+  observe::UnixMillis offered_since = 0;  // what clients are offered is as it is
   route::Topology old_topology, new_topology;
   splice::State splice;
   observe::Events events;
@@ -81,20 +83,32 @@ struct World {
   std::set<std::shared_ptr<Session>> lingering;  // their clients have gone (Session::linger)
   std::unordered_map<std::uint32_t, std::uint64_t> metadata_asked;  // by client instance
   bool draining = false;
-  route::Instance shared_instance{0};  // kafka-go's (naming.cpp); 0: not needed yet
-  std::mt19937_64 random;              // ids for telemetry only
+  // Nothing of an earlier life can be under way to a broker any more (rules A1).
+  Clock::time_point clear_at;
+  Clock::time_point migration_began{};  // the newest one that this daemon has started
+  route::Instance shared_instance{0};   // kafka-go's (naming.cpp); 0: not needed yet
+  std::mt19937_64 random;               // ids for telemetry only
   bool waking = false;
   std::set<std::pair<std::int64_t, std::uint32_t>> drawing;  // (client's id, cut), asked for
 
   std::set<std::pair<std::string, std::string>> members_seen;  // (group, member id)
   std::set<std::int64_t> producers_seen;                       // as clients know them
-  // Batches without producer id on their way: nothing but one road at a time keeps their order,
-  // when their client turns to another node (rules A4).
+  // Batches on their way to a migrated partition, by producer id, or of a client without one: when
+  // it turns to another node, nothing but one road at a time keeps their order, and what is under
+  // way of an id within the five batches that brokers remember (rules A4).
+  struct Writer {
+    const splice::PartitionLog* log = nullptr;
+    std::int64_t producer_id = -1;
+    route::Instance instance{0};  // without a producer id
+    auto operator<=>(const Writer&) const = default;
+  };
   struct OneRoad {
     const Session* session = nullptr;
     std::uint32_t unanswered = 0;
   };
-  std::map<std::pair<const splice::PartitionLog*, route::Instance>, OneRoad> unnumbered;
+  std::map<Writer, OneRoad> under_way;
+  // By transactional id: commits that count when it ends (TxnOffsetCommit).
+  std::map<std::string, std::vector<splice::Record>> pending_commits;
   std::deque<std::weak_ptr<Session>> parked;
   std::function<void()> on_settled;
   std::deque<std::int64_t> drawn[2];  // by cluster: ids that nobody has yet
@@ -138,7 +152,8 @@ struct World {
   // A Produce whose link ended without an answer; `road`: ProduceOrder's key. Null log: its topic
   // is in no migration (yet).
   void unclear(const std::string& road, splice::PartitionLog* log, splice::Unclear u);
-  void adopt_unclear();  // a migration has begun: those of its topics belong to it
+  bool all_clear() const;  // there is none
+  void adopt_unclear();    // a migration has begun: those of its topics belong to it
   std::string topic_of_road(const std::string& road) const;
   std::string place_of_road(const std::string& road) const {  // "orders-3"
     return topic_of_road(road) + '-' + road.substr(road.rfind('/') + 1);

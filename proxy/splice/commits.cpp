@@ -94,8 +94,8 @@ class Shower {
     }
     const VirtualOffset shown = log.position({at_home, pair.of(copied_to)});
     if (known != nullptr) {
-      drift_.push_back(
-          {group_, topic.name, index_of(was), at_home, pair.of(home), known->at, shown});
+      drift_.push_back({group_, topic.name, index_of(was), at_home, pair.of(home), known->at, shown,
+                        text(was["Metadata"])});
     }
     return s.set("CommittedOffset", shown.at);
   }

@@ -68,7 +68,8 @@ struct CommitDrift {
   std::int64_t home = -1;      // native, as the home has it
   std::int64_t expected = -1;  // native, of the journal's commit
   VirtualOffset journal;       // the journal's commit
-  VirtualOffset shown;         // what the client gets
+  VirtualOffset shown;         // what the client gets: the group's place from now on
+  std::string metadata;        // the home's
   bool operator==(const CommitDrift&) const = default;
 };
 struct Fetched {

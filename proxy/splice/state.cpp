@@ -125,6 +125,23 @@ const Commit* State::commit(const std::string& group, const std::string& topic,
   return c == g->second.end() ? nullptr : &c->second;
 }
 
+void State::keep_shown(ShownEnds& keeper) {
+  keeper_ = &keeper;
+  for (auto& [name, t] : topics_) keep_shown(t);
+}
+
+void State::keep_shown(TopicLog& t) {
+  if (keeper_ == nullptr) return;
+  for (std::size_t i = 0; i < t.partitions.size(); ++i) {
+    PartitionLog& p = t.partitions[i];
+    p.keeper = keeper_;
+    p.kept = keeper_->slot(t.migration, t.name, static_cast<std::int32_t>(i));
+    const VirtualOffset before{keeper_->kept(p.kept)};
+    if (before < p.shown_end) keeper_->keep(p.kept, p.shown_end.at);
+    p.shown_end = std::max(p.shown_end, before);
+  }
+}
+
 const char* State::apply(const Record& record) {
   return std::visit([this](const auto& r) { return take(r); }, record);
 }
@@ -151,7 +168,7 @@ const char* State::take(const MigrationStarted& r) {
     log.new_id = t.new_id;
     log.partitions.resize(static_cast<std::size_t>(t.partitions));
     if (t.old_id != wire::Uuid{}) names_[t.old_id] = t.name;
-    topics_.emplace(t.name, std::move(log));
+    keep_shown(topics_.emplace(t.name, std::move(log)).first->second);
     m.topics.push_back(t.name);
   }
   migrations_.emplace(r.migration, std::move(m));

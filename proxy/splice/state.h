@@ -15,6 +15,7 @@
 
 #include "proxy/route/dispatch.h"
 #include "proxy/splice/records.h"
+#include "proxy/splice/shown_ends.h"
 
 namespace shunt::splice {
 
@@ -48,7 +49,13 @@ struct PartitionLog {
   // Resends of unclear batches that were let through a hold: all of them, those not answered yet.
   std::uint64_t resent = 0, resent_unanswered = 0;
 
-  void show(VirtualOffset end) { shown_end = std::max(shown_end, end); }
+  void show(VirtualOffset end) {
+    if (end <= shown_end) return;
+    shown_end = end;
+    if (keeper != nullptr) keeper->keep(kept, end.at);
+  }
+  ShownEnds* keeper = nullptr;  // null: it is forgotten with the daemon
+  ShownEnds::Slot kept = 0;
 };
 
 struct TopicLog {
@@ -105,6 +112,10 @@ class State : public route::Homes {
   const char* apply(const Record& record);
   // Records from which an empty State becomes this one.
   std::vector<Record> snapshot() const;
+
+  // From now on what is shown is kept there; what was kept counts as shown. `keeper` outlives this
+  // state, and copies of it.
+  void keep_shown(ShownEnds& keeper);
 
   // True when no topic is in a migration: nothing here concerns the data path.
   bool idle() const { return topics_.empty(); }
@@ -169,7 +180,9 @@ class State : public route::Homes {
   const char* take(const MigrationPaused& r);
   const char* take(const PartitionKept& r);
   Move* find_move(std::string_view id);
+  void keep_shown(TopicLog& t);
 
+  ShownEnds* keeper_ = nullptr;
   std::string journal_;
   std::map<std::string, TopicLog, std::less<>> topics_;
   std::map<wire::Uuid, std::string> names_;  // of old's topic ids

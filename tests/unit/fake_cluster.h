@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "proxy/route/topology.h"
@@ -97,13 +98,19 @@ struct Cluster {
     return wire::Struct{
         {"NodeId", at->second}, {"Host", "127.0.0.1"}, {"Port", int{(*this)[at->second].port()}}};
   }
-  static wire::Value versions() {
+  // The daemon's own connections.
+  std::set<std::shared_ptr<Peer>> daemons;
+  void drop_daemon() {  // it comes back
+    for (const auto& peer : std::exchange(daemons, {})) peer->close();
+  }
+  std::map<wire::ApiKey, int> most;  // the versions it serves end there
+  wire::Value versions() const {
     wire::Array apis;
     for (const auto& m : wire::messages()) {
       if (!m.request || m.valid.empty()) continue;
-      apis.push_back(wire::Struct{{"ApiKey", int{m.api}},
-                                  {"MinVersion", int{m.valid.first}},
-                                  {"MaxVersion", int{m.valid.last}}});
+      const auto last = most.contains(m.api) ? most.at(m.api) : int{m.valid.last};
+      apis.push_back(wire::Struct{
+          {"ApiKey", int{m.api}}, {"MinVersion", int{m.valid.first}}, {"MaxVersion", last}});
     }
     return wire::Struct{{"ErrorCode", 0}, {"ApiKeys", std::move(apis)}};
   }
@@ -129,10 +136,11 @@ inline void Broker::take(const std::shared_ptr<Peer>& peer, const Buffer& conten
   const bool daemon = a.header.client_id == "shunt";
   a.header.client_id = {};
   if (daemon) {
+    cluster_.daemons.insert(peer);
     if (cluster_.daemon_asks && cluster_.daemon_asks(a)) return;
     switch (a.header.api) {
       case api_versions:
-        return a.answer(Cluster::versions());
+        return a.answer(cluster_.versions());
       case metadata:
         return a.answer(cluster_.metadata());
       case find_coordinator:

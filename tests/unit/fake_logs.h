@@ -36,7 +36,7 @@ struct Log {
     Buffer bytes;
   };
   std::vector<Batch> batches;
-  std::int64_t end = 0;
+  std::int64_t start = 0, end = 0;
   std::optional<std::int64_t> last_stable;           // none: the end
   std::map<std::int64_t, wire::Value> transactions;  // by id: what DescribeProducers says of it
 
@@ -162,12 +162,13 @@ class Logs {
       case 3:
         return cluster_.metadata();
       case 8:
+      case 28:  // TxnOffsetCommit
         return Struct{{"Topics", each(q["Topics"], "Name", "Partitions", "Partitions",
                                       [&](const Value& p) { return committed(q, p); })}};
       case 10:
         return cluster_.coordinator(q);
       case 18:
-        return Cluster::versions();
+        return cluster_.versions();
       case 22:
         if (ids_refused > 0) return --ids_refused, Struct{{"ErrorCode", 14}, {"ProducerId", -1}};
         return Struct{{"ErrorCode", 0}, {"ProducerId", next_id_++}, {"ProducerEpoch", 0}};
@@ -196,17 +197,19 @@ class Logs {
     Log& l = log(p["Partition"]);
     const auto from = p["FetchOffset"].number();
     Buffer records;
+    const bool outside = from < l.start || from > l.end;
     for (const auto& b : l.batches) {
+      if (outside) break;
       const auto room = static_cast<std::size_t>(p["PartitionMaxBytes"].number());
       if (b.last < from) continue;
       if (!records.empty() && records.size() + b.bytes.size() > room) break;
       record_sets::append(records, b.bytes);
     }
     return Struct{{"PartitionIndex", p["Partition"]},
-                  {"ErrorCode", from > l.end ? 1 : 0},
-                  {"HighWatermark", l.end},
-                  {"LastStableOffset", stable(l)},
-                  {"LogStartOffset", 0},
+                  {"ErrorCode", outside ? 1 : 0},
+                  {"HighWatermark", outside ? std::int64_t{-1} : l.end},
+                  {"LastStableOffset", outside ? std::int64_t{-1} : stable(l)},
+                  {"LogStartOffset", outside ? std::int64_t{-1} : l.start},
                   {"AbortedTransactions", Array{}},
                   {"Records", std::move(records)}};
   }
@@ -216,7 +219,7 @@ class Logs {
     const auto end = q["IsolationLevel"].number() == 1 ? stable(l) : l.end;
     return Struct{{"PartitionIndex", p["PartitionIndex"]},
                   {"Timestamp", -1},
-                  {"Offset", p["Timestamp"].number() == -2 ? std::int64_t{0} : end},
+                  {"Offset", p["Timestamp"].number() == -2 ? l.start : end},
                   {"LeaderEpoch", cluster_.leader_epoch}};
   }
   Value epoch_end(const Value& p) {

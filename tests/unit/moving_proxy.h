@@ -19,8 +19,11 @@ struct Moving : Proxy {
                                 api_versions = 18;
   // Two brokers in each cluster: partition 0 of "t" is led by the first, 1 by the second. New has
   // 3 records in each already.
-  explicit Moving(std::chrono::milliseconds hold_limit = 9s, bool begin = true)
-      : Proxy({.hold_limit = hold_limit}, 2, 2), olds(io, old, 2000), news(io, *fresh, 5000) {
+  explicit Moving(std::chrono::milliseconds hold_limit = 9s, bool begin = true,
+                  std::chrono::milliseconds early_polls = 10s)
+      : Proxy({.hold_limit = hold_limit, .early_polls = early_polls}, 2, 2),
+        olds(io, old, 2000),
+        news(io, *fresh, 5000) {
     news[0].fill(3);
     news[1].fill(3);
     if (!begin) return;

@@ -194,3 +194,35 @@ TEST_CASE("a cut that cannot go through ends, and lets everybody go on at old", 
     CHECK(kept(splice::CutSealed{}) == 0);
   }
 }
+
+TEST_CASE("clients that agreed on more before new was seen are ended once", "[cut]") {
+  Moving p;
+  const auto early = p.client(), idle = p.client();
+  CHECK(p.does(early, 1, {{0, 1000, 0, 5}}) == "0 at 0");
+  early->send(Moving::fetch_frame(2, {{0, 0}}));
+  REQUIRE(p.until([&] { return early->frames.size() == 2; }));
+  CHECK(p.does(idle, 1, {{1, 1001, 0, 5}}) == "1 at 0");
+  p.fresh->most[Moving::fetch] = 10;  // v11 has been used
+  p.fresh->drop_daemon();
+  const auto unserved = [&] {
+    int n = 0;
+    for (const auto& c : p.daemon->snapshot().clients) n += c.served_by_new == false;
+    return n;
+  };
+  REQUIRE(p.until([&] { return unserved() == 1; }, 30s));
+  CHECK_FALSE(early->closed);
+  p.goes(p.cut());
+  CHECK(p.until([&] { return early->closed; }));
+  CHECK_FALSE(idle->closed);
+  // One that comes with the same again cannot be helped by ending it.
+  const auto stubborn = p.client();
+  stubborn->send(Moving::fetch_frame(1, {{0, 0}}));
+  REQUIRE(p.until([&] { return unserved() == 1; }));
+  const auto back = p.undo();
+  REQUIRE(p.until([&] { return back->over; }));
+  REQUIRE(back->refused);
+  REQUIRE(back->refused->blockers.size() == 1);
+  CHECK(back->refused->blockers[0].id == "client.versions");
+  CHECK(back->refused->blockers[0].reason == "it uses Fetch v11: both serve 4-10");
+  CHECK_FALSE(stubborn->closed);
+}

@@ -261,3 +261,26 @@ TEST_CASE("producer ids are drawn as needed, also behind the cut", "[cut]") {
   CHECK(*drawn.begin() >= 5000);
   CHECK(*drawn.rbegin() < 7000);
 }
+
+TEST_CASE("what is under way of a producer goes over one connection at a time", "[cut]") {
+  Moving p;
+  const auto before = p.client(), behind = p.client();
+  p.olds.keep(Moving::produce);
+  before->send(Moving::produce_frame(1, {{0, 1000, 0, 5}}));
+  REQUIRE(p.until([&] { return p.olds.kept.size() == 1; }));
+  p.olds.keeps = nullptr;
+  behind->send(Moving::produce_frame(1, {{0, 1000, 5, 5}}));
+  REQUIRE(p.until([&] { return p.held() == 1; }));
+  CHECK(p.olds.asked(Moving::produce) == 1);
+  SECTION("until it is answered") {
+    p.olds.answer_kept();
+    REQUIRE(p.until([&] { return !Moving::said(*behind, 1).empty(); }));
+    CHECK(Moving::said(*before, 1) == "0 at 0");
+    CHECK(Moving::said(*behind, 1) == "0 at 5");
+  }
+  SECTION("until its client has given it up: what it sends again must not wait for a dead link") {
+    before->close();
+    REQUIRE(p.until([&] { return !Moving::said(*behind, 1).empty(); }));
+    CHECK(p.olds.kept.size() == 1);
+  }
+}

@@ -55,8 +55,28 @@ TEST_CASE("a poll that is parked at the flip goes on at the other cluster", "[cu
   CHECK(Moving::fetched(*reader, 2)["HighWatermark"].number() == 10);
 }
 
-TEST_CASE("a poll asked before the migration began shows nothing past the seam", "[cut]") {
+TEST_CASE("a cut waits for polls asked before its migration", "[cut]") {
   Moving p(9s, false);
+  const auto reader = p.client();
+  p.olds.keep(Moving::fetch);
+  reader->send(Moving::fetch_frame(1, {{0, 0}}, 20'000));
+  REQUIRE(p.until([&] { return p.olds.kept.size() == 1; }));
+  p.olds.keeps = [](const fake::Asked&) { return false; };
+  const auto begun = p.started();
+  REQUIRE(p.until([&] { return begun->over; }));
+  const auto cut = p.cut();
+  REQUIRE(p.at("S1"));
+  CHECK_FALSE(p.until([&] { return cut->over; }, 100ms));
+  CHECK(p.daemon->operate().step() == "S1");
+  p.olds[0].fill(1);
+  p.olds.answer_kept();
+  p.goes(cut);
+  CHECK(reader->frames.size() == 1);
+  CHECK_FALSE(reader->closed);
+}
+
+TEST_CASE("a poll asked before the migration began shows nothing past the seam", "[cut]") {
+  Moving p(9s, false, 0ms);
   const auto app = p.client(), reader = p.client();
   CHECK(p.does(app, 1, {{0, 1000, 0, 5}}) == "0 at 0");
   p.olds.keep(Moving::fetch);
@@ -134,6 +154,37 @@ TEST_CASE("an incremental fetch session is ended once, whoever was asked", "[cut
   CHECK(p.old[1].asked.back().value()["SessionEpoch"].number() == -1);
 }
 
+TEST_CASE("what retention took of the open segment is jumped over, not an error", "[cut]") {
+  Moving p;
+  const auto app = p.client(), reader = p.client();
+  CHECK(p.does(app, 1, {{0, 1000, 0, 5}}) == "0 at 0");
+  p.goes(p.cut());
+  for (int i = 0; i < 5; ++i) p.does(app, 2 + i, {{0, 1000, 5 + i}});  // new's own 3 to 7
+  CHECK(p.reads(0, 9) == "9:9");                                       // somebody has seen the end
+  p.news[0].start = 6;
+  reader->send(Moving::fetch_frame(1, {{0, 5}}));
+  REQUIRE(p.until([&] { return !Moving::fetched(*reader, 1).null(); }));
+  const auto first = Moving::fetched(*reader, 1);  // old has its records still: no reset to them
+  CHECK(first["ErrorCode"].number() == 0);
+  CHECK(first["Records"].bytes().empty());
+  CHECK(first["HighWatermark"].number() == 10);
+  CHECK(first["LastStableOffset"].number() == 10);
+  CHECK(first["LogStartOffset"].number() == 0);
+  reader->send(Moving::fetch_frame(2, {{0, 5}}));
+  REQUIRE(p.until([&] { return !Moving::fetched(*reader, 2).null(); }));
+  wire::BatchHeader b;
+  REQUIRE(wire::parse(Moving::fetched(*reader, 2)["Records"].bytes(), b) == wire::BatchParse::ok);
+  CHECK(b.base_offset == 8);
+  CHECK(p.daemon->events().since(0).back().event == "retention-gap");
+  // Past the end is the client's own business.
+  reader->send(Moving::fetch_frame(3, {{0, 11}}));
+  REQUIRE(p.until([&] { return !Moving::fetched(*reader, 3).null(); }));
+  CHECK(Moving::fetched(*reader, 3)["ErrorCode"].number() == 0);
+  reader->send(Moving::fetch_frame(4, {{0, 11}}));
+  REQUIRE(p.until([&] { return !Moving::fetched(*reader, 4).null(); }));
+  CHECK(Moving::fetched(*reader, 4)["ErrorCode"].number() == 1);
+}
+
 TEST_CASE("Metadata shows new's leader behind the flip, in a higher epoch", "[cut]") {
   Moving p;
   const auto before = leader(p);
@@ -189,4 +240,51 @@ TEST_CASE("a commit is journaled, and copied to the other cluster in its numbers
   commit(3, 2);  // back before it
   CHECK(at(p.olds) == 2);
   CHECK(p.until([&] { return at(p.news) == 3; }));
+}
+
+TEST_CASE("a transaction's commits count when it has ended", "[cut]") {
+  constexpr wire::ApiKey end_txn = 26, txn_offset_commit = 28;
+  Moving p;
+  p.old.coordinators["g"] = 1;
+  p.old.coordinators["tx"] = 1;
+  const auto app = p.client(), member = p.client();
+  CHECK(p.does(app, 1, {{0, 1000, 0, 5}}) == "0 at 0");
+  p.goes(p.cut());
+  CHECK(p.does(app, 2, {{0, 1000, 5, 5}}) == "0 at 5");
+  int correlation = 0;
+  const auto commit = [&](std::int64_t at) {
+    member->send(request_frame(
+        txn_offset_commit, 3, ++correlation,
+        Struct{{"TransactionalId", "tx"},
+               {"GroupId", "g"},
+               {"ProducerId", 2500},
+               {"GenerationIdOrMemberEpoch", 3},
+               {"MemberId", "m"},
+               {"Topics", Array{Struct{{"Name", "t"},
+                                       {"Partitions", Array{Struct{{"PartitionIndex", 0},
+                                                                   {"CommittedOffset", at}}}}}}}}));
+    REQUIRE(
+        p.until([&] { return !Moving::read(*member, correlation, txn_offset_commit, 3).null(); }));
+  };
+  const auto end = [&](bool committed) {
+    member->send(request_frame(
+        end_txn, 1, ++correlation,
+        Struct{{"TransactionalId", "tx"}, {"ProducerId", 2500}, {"Committed", committed}}));
+    REQUIRE(p.until([&] { return !Moving::read(*member, correlation, end_txn, 1).null(); }));
+  };
+  const auto place = [&] {
+    const auto* c = p.daemon->operate().state().commit("g", "t", 0);
+    return c == nullptr ? -1 : c->at.at;
+  };
+  commit(8);
+  CHECK(p.olds.commits[{"g", 0}] == 5);  // the home's own part of the pair
+  CHECK(place() == -1);
+  end(false);
+  CHECK(place() == -1);
+  commit(7);
+  end(true);
+  CHECK(place() == 7);
+  commit(9);
+  end(true);
+  CHECK(place() == 9);
 }

@@ -303,7 +303,7 @@ TEST_CASE("session: drain answers what is in flight, and takes nothing new", "[s
   busy->send(request_frame(list_offsets, 5, 2, offsets_of({1})));
   REQUIRE(p.until([&] { return p.old[1].asked.size() == 1 && p.old[2].asked.size() == 1; }));
   bool stopped = false;
-  p.daemon->drain([&] { stopped = true; });
+  p.daemon->drain([&](bool answered) { stopped = answered; });
   REQUIRE(p.until([&] { return idle->closed; }));
   CHECK_FALSE(stopped);
   CHECK_FALSE(p.daemon->snapshot().ready);
@@ -332,9 +332,13 @@ TEST_CASE("session: drain ends at its limit", "[session]") {
   const auto client = p.client();
   client->send(request_frame(list_offsets, 5, 1, offsets_of({0})));
   REQUIRE(p.until([&] { return p.old[1].asked.size() == 1; }));
-  bool stopped = false;
-  p.daemon->drain([&] { stopped = true; });
+  bool stopped = false, all_answered = true;
+  p.daemon->drain([&](bool answered) {
+    stopped = true;
+    all_answered = answered;
+  });
   REQUIRE(p.until([&] { return stopped; }, 3s));
+  CHECK_FALSE(all_answered);
   REQUIRE(p.until([&] { return client->closed; }));
   CHECK(client->received == 0);
   CHECK(p.closed(CloseCause::drain) == 1);
