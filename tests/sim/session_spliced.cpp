@@ -236,12 +236,11 @@ bool Session::committed(const wire::RequestHeader& h, const wire::Message& m,
     next_.change = [this, asked = request](const Value& answer) {
       auto fetched = splice::fetched(proxy_.splice, asked, answer);
       // What is shown now is the group's place from here on: a later torn pair must not be made of
-      // an older commit. (net reports the drift alone.)
+      // an older commit.
       for (const auto& d : fetched.drift) {
-        proxy_.record(
-            splice::CommitAccepted{
-                d.group, d.topic, d.partition, d.shown, {}, proxy_.sim.time.now_ms()},
-            false);
+        proxy_.record(splice::CommitAccepted{d.group, d.topic, d.partition, d.shown, d.metadata,
+                                             proxy_.sim.time.now_ms()},
+                      false);
       }
       return planted::committed(proxy_, asked, answer, fetched.answer);
     };
