@@ -25,6 +25,7 @@ auto.leader.rebalance.enable=false
 default.replication.factor={replicas}
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+log.cleaner.backoff.ms=500
 log.cleaner.dedupe.buffer.size=4000000
 num.io.threads=4
 num.network.threads=2

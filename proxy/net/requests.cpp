@@ -17,7 +17,7 @@ namespace {
 constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3, find_coordinator = 10,
                        leave_group = 13, api_versions = 18, get_telemetry = 71, push_telemetry = 72;
 
-constexpr std::size_t members_seen_max = 1 << 20;
+constexpr std::size_t members_seen_max = 1 << 18;  // then they are seen anew, with a heartbeat
 
 // A split Fetch is answered when all sides have answered: none may sit on a long poll.
 constexpr std::int32_t split_fetch_wait_ms_max = 100;
@@ -152,10 +152,9 @@ void Session::note(const wire::RequestHeader& h, const wire::Parts& parts) {
   const auto& group = parts.top(Role::group_id);
   const auto& member = parts.top(Role::member_id);
   if (group.number > 0 && member.number > 0) {
-    if (h.api == leave_group)
-      world_.members_seen.erase({std::string(group.text), std::string(member.text)});
-    else if (world_.members_seen.size() < members_seen_max)
-      world_.members_seen.emplace(group.text, member.text);
+    // One that leaves is kept: what was last seen of its group may be older than that.
+    if (world_.members_seen.size() >= members_seen_max) world_.members_seen.clear();
+    world_.members_seen.emplace(group.text, member.text);
     if (h.api == leave_group) {
       world_.identities.unlink(group.text, member.text);
     } else if (who_.instance != route::Instance{0} && who_.instance != world_.shared_instance) {

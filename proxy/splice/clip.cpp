@@ -30,6 +30,7 @@ Clipped clip(const Segment& segment, std::int64_t native_end, wire::Bytes set) {
       out.problem = "a compressed message set of format 0 cannot be renumbered";
       break;
     }
+    if (kept == 0) out.first = h.base_offset;
     kept = at + advance + static_cast<std::size_t>(h.size());
     out.next = h.last_offset() + 1;
   }

@@ -11,6 +11,7 @@ namespace shunt::splice {
 
 struct Clipped {
   std::vector<std::byte> records;  // whole batches below the end, in virtual offsets
+  std::int64_t first = 0;          // native: where the first of them begins
   std::int64_t next = 0;           // native: behind the last of them; 0: there is none
   // Native base offset of the first batch at or past the end; nullopt: none was met.
   std::optional<std::int64_t> beyond;

@@ -48,6 +48,13 @@ void keep(FetchItem& it, wire::Bytes records) {
   it.records = Value(records);
 }
 
+// Brokers send whole batches: of one over the log start more is left than was deleted up to.
+void fit_gap(FetchItem& it, VirtualOffset first) {
+  if (!it.gap) return;
+  it.at = std::min(it.at, std::max(first.at, it.gap->at));
+  if (it.at == it.gap->at) it.gap.reset();
+}
+
 // Those of the segment; one that began before it begins with it (rules A8).
 Value aborted(const Value& entry, const Segment& s, std::int64_t end) {
   const Value all = entry["AbortedTransactions"];
@@ -127,6 +134,7 @@ void Fetch::take_entry(Item& it, const Asked& a, const Value& entry, bool certai
   if (!set.records.empty()) {
     p->show(s.shown(set.next));
     it.aborted = aborted(entry, s, end);
+    fit_gap(it, s.shown(std::max(set.first, s.native_start)));
     return keep(it, set.records);
   }
   if (s.open()) return;

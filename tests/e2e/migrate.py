@@ -18,9 +18,12 @@ class NotDone(RuntimeError):
     def __init__(self, words, code, answer):
         self.code, self.answer = code, answer or {}
         self.error = self.answer.get("error", {})
+        blockers = "; ".join(
+            f"{b['id']} {b['target']}: {b['reason']}" for b in self.answer.get("blockers", [])
+        )
         super().__init__(
             f"shuntctl {' '.join(words)}: exit {code}: {self.error.get('code')}: "
-            f"{self.error.get('message')} ({self.error.get('next')})"
+            f"{self.error.get('message')} ({blockers or self.error.get('next')})"
         )
 
 

@@ -18,9 +18,11 @@ import counter  # noqa: E402
 import cut  # noqa: E402
 import faults  # noqa: E402
 import key_offset  # noqa: E402
+import lagging  # noqa: E402
 import lifecycle  # noqa: E402
 import protocol  # noqa: E402
 import relay_test  # noqa: E402
+import retention  # noqa: E402
 import roundtrip  # noqa: E402
 import storm  # noqa: E402
 from lab import Lab  # noqa: E402
@@ -35,20 +37,24 @@ ROWS = [
     [("storm", storm)],
     [("cut", cut)],
     [("key-offset", key_offset)],
+    [("lagging", lagging)],
+    [("retention", retention)],
     [("faults", faults)],
     [("lifecycle", lifecycle)],
     [("relay", relay_test)],
     [("protocol", protocol)],
 ]
 # Two at once are more than two processors carry without time-outs of the clients' own.
-ONE_AT_A_TIME = {"storm", "cut", "key-offset", "faults", "relay"}
+ONE_AT_A_TIME = {"storm", "cut", "key-offset", "lagging", "retention", "faults", "relay"}
 # Long, and nearly the same for both pairs: both only with --all. 3.9.2 offers the most versions.
 ONE_PAIR = {
     "cut": "2.8.2",
     "faults": "2.8.2",
     "key-offset": "3.9.2",
+    "lagging": "3.9.2",
     "protocol": "3.9.2",
     "relay": "3.9.2",
+    "retention": "3.9.2",
 }
 
 

@@ -280,8 +280,12 @@ TEST_CASE("fetch: out of range is a jump inside the log, an error outside of it"
   REQUIRE(w.task->jumps().size() == 1);
   CHECK(w.task->jumps()[0].topic == moved);
   CHECK(w.task->jumps()[0].from.at == 21);
-  CHECK(w.task->jumps()[0].to.at == 27);
+  CHECK(w.task->jumps()[0].to.at == 25);
   CHECK(w.part(0).log_start.at == 0);
+  // In the batch over the log start: it comes whole, nothing is missing.
+  e = w.run(w.request({{moved, 0, 26}}));
+  CHECK(w.offsets(e, 26) == std::vector<std::int64_t>{26, 27, 28, 29});
+  CHECK(w.task->jumps().empty());
   // All of it: on in the next segment.
   w.model.log(new_cluster, moved, 0).start = 13;
   e = w.run(w.request({{moved, 0, 21}}));

@@ -89,6 +89,52 @@ TEST_CASE("what blocks a migration is named by its check", "[cut]") {
   }
 }
 
+TEST_CASE("members block a migration that never passed here, not those that have left", "[cut]") {
+  constexpr wire::ApiKey find_coordinator = 10, heartbeat = 12, leave_group = 13,
+                         describe_groups = 15, list_groups = 16;
+  Moving p(9s, false);
+  // ConsumerProtocolAssignment: version 0, one topic, "t", one partition, 0, no user data.
+  std::vector<std::byte> assignment;
+  for (const int b : {0, 0, 0, 0, 0, 1, 0, 1, int{'t'}, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0})
+    assignment.push_back(std::byte(b));
+  p.old.coordinators["g"] = 1;
+  p.old.daemon_asks = [&, others = p.old.daemon_asks](const fake::Asked& a) {
+    if (a.header.api == list_groups) {
+      a.answer(Struct{{"Groups", Array{Struct{{"GroupId", "g"}, {"ProtocolType", "consumer"}}}}});
+    } else if (a.header.api == describe_groups) {
+      const Struct member{
+          {"MemberId", "m"}, {"ClientHost", "/10.0.0.7"}, {"MemberAssignment", assignment}};
+      a.answer(Struct{{"Groups", Array{Struct{{"GroupId", "g"}, {"Members", Array{member}}}}}});
+    } else if (a.header.api == find_coordinator) {
+      a.answer(p.old.coordinator(a.value()));
+    } else {
+      return others(a);
+    }
+    return true;
+  };
+  const auto outside = [&] {
+    const auto seen = p.daemon->snapshot().groups;
+    return seen.size() == 1 && seen[0].members_outside == 1;
+  };
+  REQUIRE(p.until(outside));
+  const auto e = p.started();
+  REQUIRE(p.until([&] { return e->over; }));
+  REQUIRE(e->refused);
+  CHECK(e->refused->blockers.at(0).id == "group.outside");
+  const auto app = p.client();
+  const Struct member{{"GroupId", "g"}, {"MemberId", "m"}};
+  app->send(fake::request_frame(heartbeat, 3, 1, member, "app"));
+  app->send(fake::request_frame(leave_group, 2, 2, member, "app"));
+  REQUIRE(p.until([&] {
+    return std::ranges::any_of(p.old[1].asked,
+                               [](const auto& a) { return a.header.api == leave_group; });
+  }));
+  // Old's word on the group is some seconds old: the member is still in it.
+  const auto again = p.started();
+  REQUIRE(p.until([&] { return again->over; }));
+  CHECK_FALSE(again->refused);
+}
+
 TEST_CASE("new must have as many partitions as old", "[cut]") {
   fake::Proxy p(net::MoveSettings{}, 2, 3);
   std::string id;

@@ -1,8 +1,9 @@
-"""A program on the newest librdkafka (confluent-kafka): producer, group members, and the roles admin, idle and bulk."""
+"""A program on the newest librdkafka (confluent-kafka): producer, group members, and the roles admin, idle, bulk and drain."""
 
 import confluent_kafka as ck
 
 import uniform
+from drain import drain
 from uniform import acked, client, event, group, number, options, records, run, settings, stop
 
 
@@ -142,7 +143,7 @@ if __name__ == "__main__":
         confluent_admin.calls(config())
         event("closed")
     else:
-        body = {"idle": idle, "bulk": bulk}.get(role, produce)
-        if role in ("idle", "bulk"):
+        body = {"idle": idle, "bulk": bulk, "drain": drain}.get(role, produce)
+        if role in ("idle", "bulk", "drain"):
             options["roles"] = "produce"
         run("confluent", ck.libversion()[0], body, consume)

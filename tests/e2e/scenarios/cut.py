@@ -3,10 +3,13 @@ library produces and two members of its group consume. Nothing is lost, repeated
 disturbed and no connection ended; each library has its control directly at old.
 """
 
+import os
 import time
 
+import pauses
 from client import progress
-from history import all_polled, judge, longest_gap
+from cluster import REPO
+from history import all_polled, judge
 from migrate import Evidence, Migration, closed, create_on_both, unhindered
 from operate import create_topics
 from wait import wait_for
@@ -21,11 +24,15 @@ BATCHES = (
 )
 SIDES = ("proxied", "direct")
 RESETS = {"kafka-go"}  # ends a connection with a Fetch under way whenever it turns to another leader
-AROUND = 1.0  # seconds before a cut that belong to it when silences are measured
+AROUND = 1.0  # seconds before and behind a cut that belong to it when pauses are measured
+HOLD_LIMIT_MS = 9000
+TABLE = REPO / "tests" / "PAUSES.md"
+rows, held = {}, {}  # of all pairs: (pair, kind) -> (proxied, control), pair -> Held
 
 
 def run(pair, report):
-    shunt = pair.own_shunt("cut", 20, level="debug", hold_limit="9s").start()
+    held[pair.name] = pauses.Held()
+    shunt = pair.own_shunt("cut", 20, level="debug", hold_limit=f"{HOLD_LIMIT_MS}ms").start()
     try:
         for number, kinds in enumerate(BATCHES):
             batch = Batch(pair, report, shunt, number, kinds)
@@ -36,6 +43,10 @@ def run(pair, report):
                 client.end()
         code = shunt.drain()
         report.line(code == 0, "cut", pair.name, "SIGTERM", f"exit {code}")
+        report.line(bool(held[pair.name].ms), "cut", pair.name, "held", str(held[pair.name]))
+        if pair.everything:
+            words = {"rate": RATE_WITH_ALL, "slow": RATE, "around": AROUND, "processors": os.cpu_count()}
+            TABLE.write_text(pauses.table(rows, held, **words))
     finally:
         shunt.kill()
 
@@ -75,6 +86,7 @@ class Batch:
             client.wait("all records polled", lambda c: all_polled([c]), 60)
         for client in self.all():
             client.stop()
+        self.pauses()
         self.judge()
 
     def start(self):
@@ -104,21 +116,25 @@ class Batch:
             moved["changed"] and len(moved["partitions"]) == PARTITIONS * len(self.kinds),
             "cut", self.pair.name, f"to {moved['to']}",
             f"{len(moved['partitions'])} partitions held {moved['held_ms_max']} ms, the command took "
-            f"{moved['end'] - moved['begin']:.2f} s; {len(ends)} differences of the ends; silence of "
-            f"acks/polls in ms: {self.silences(moved)}",
+            f"{moved['end'] - moved['begin']:.2f} s; {len(ends)} differences of the ends",
         )  # fmt: skip
 
-    def silences(self, moved):
-        since, until = moved["begin"] - AROUND, moved["end"] + AROUND
-        words = []
+    def pauses(self):
+        """Told beside the control's; only what no hold explains fails."""
+        expected = self.migration.plan["hold_ms_expected"]
+        said = any(f"about {expected} ms" in s["action"] for s in self.migration.plan["steps"])
+        self.report.line(
+            expected > 0 and said, "cut", self.pair.name, "plan", f"producers wait about {expected} ms"
+        )  # fmt: skip
+        held[self.pair.name].add(self.cuts, expected)
+        spans = [(moved["begin"] - AROUND, moved["end"] + AROUND) for moved in self.cuts]
         for kind in self.kinds:
-            gaps = [
-                f"{longest_gap([self.clients[kind, side]], name, since, until) * 1000:.0f}"
-                for side in SIDES
-                for name in ("acked", "polled")
-            ]
-            words.append(f"{kind} {gaps[0]}/{gaps[1]} (control {gaps[2]}/{gaps[3]})")
-        return ", ".join(words)
+            mine, control = (pauses.waits(self.clients[kind, side], spans) for side in SIDES)
+            rows[self.pair.name, kind] = mine, control
+            self.report.line(
+                max(mine.longest - control.longest, mine.silence - control.silence) < HOLD_LIMIT_MS,
+                "cut", self.pair.name, kind, f"longest pause {mine} | direct: {control}",
+            )  # fmt: skip
 
     def say_ended(self, before, after):
         more = {cause: n - before.get(cause, 0) for cause, n in after.items()}

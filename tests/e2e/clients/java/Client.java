@@ -67,6 +67,8 @@ public final class Client {
         String roles = option("roles", "produce");
         if (roles.equals("admin")) {
             AdminCalls.run(settings());
+        } else if (roles.equals("drain")) {
+            Drain.run(settings());
         } else {
             List<Thread> threads = new ArrayList<>();
             if (roles.contains("consume"))
