@@ -48,8 +48,10 @@ struct Exchange {
     bool first = false;                   // its answer decides about those behind it
     std::uint32_t cut = 0;                // of the tail it was sent to
     bool resent = false;                  // counted in log->resent_unanswered, until answered()
+    bool rewrites = false;                // counted in log->rewriting, until answered()
     void answered() {
       if (std::exchange(resent, false)) --log->resent_unanswered;
+      if (std::exchange(rewrites, false) && of_tail()) --log->rewriting;
     }
     route::Instance counted{0};  // of whom, in World::unnumbered
     // A resend that was let through during a hold may be answered after the flip: then it says
