@@ -8,7 +8,6 @@ from wait import wait_for
 
 STEPS = ("S1", "S2", "S3", "S4", "S5", "S6", "S7")
 WAYS = {"cut": ("old", "new"), "undo": ("new", "old")}
-rows = {}  # of all pairs: (pair, way, step) -> words
 
 
 class Deaths(Scene):
@@ -57,11 +56,12 @@ class Deaths(Scene):
             and (again == 0 and answer["changed"] if before else nothing)
         )
         repeated = "moves" if again == 0 and answer.get("changed") else f"has nothing to do (exit {again})"
-        rows[self.pair.name, way, step] = words = (
-            f"exit {told}", f"{outcome}, production at {'+'.join(sorted(where))}", repeated,
-            "clients go on" if ok else "WRONG",
-        )  # fmt: skip
-        self.line(ok, f"{way} {step}", " | ".join(words) + f"; status: {last}")
+        words = (
+            f"the command: exit {told}; after the start: {outcome}, production at {'+'.join(sorted(where))}; the command "
+            f"again {repeated}; {'clients go on' if ok else 'WRONG'}"
+        )
+        self.row(way, step, "SIGKILL of the daemon when the step's record is written, started again", words)
+        self.line(ok, f"{way} {step}", f"{words}; status: {last}")
 
     def where(self):
         """Where the migration's topics are produced to."""

@@ -3,7 +3,7 @@
 import signal
 
 from client import progress
-from fault_scene import ABORTED, BLOCKED, PARTITIONS, Relayed
+from fault_scene import ABORTED, PARTITIONS, Relayed
 from wait import wait_for
 
 
@@ -28,17 +28,15 @@ class Zombies(Relayed):
         passed.wait(1)
         code, answer = self.command("cut")
         self.line(code == 0, "zombies executed", f"exit {code}: {answer.get('reason') or 'moved'}")
+        self.row(
+            "cut", "S3, S4", "Produce requests stand before old, their links end, their clients sleep; executed later",
+            f"before: exit {ABORTED}, rolled back at S4 naming partition and client; once executed: exit {code}",
+        )  # fmt: skip
         for client in self.proxied():
             client.process.send_signal(signal.SIGCONT)
         progress(self.proxied(), PARTITIONS)
         reasons = self.until_moved("cut")
         self.line(not reasons, "zombies awake", f"sent again: moved, rolled back: {reasons or 'never'}")
-
-    def reached(self):
-        """The cut's outcome once the daemon itself has links to old again, which ended too."""
-        code, answer = self.command("cut")
-        away = code == BLOCKED and answer["error"]["message"].startswith("net.reach")
-        return None if away else (code, answer)
 
     def refused(self, what):
         """The cut is rolled back and says whose batch, and where, is in its way."""
