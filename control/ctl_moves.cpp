@@ -86,6 +86,14 @@ std::string show_moved(const json::object& m, bool color) {
   else
     out = "production goes to " + bold(to, color) + " (move " + cell(m, "move") +
           "); producers were held for " + ms(m, "held_ms_max") + " at most\n";
+  std::int64_t unclear = 0;
+  for (const auto& item : list(m, "partitions")) {
+    const json::value* n = item.is_object() ? item.get_object().if_contains("unclear") : nullptr;
+    if (n && n->is_int64()) unclear += n->get_int64();
+  }
+  if (unclear > 0)
+    out += std::to_string(unclear) +
+           " batches had no answer yet: those that consumers had seen may be written twice\n";
   Table t({"TOPIC", "PARTITION", "OLD END", "NEW START", "VIRTUAL", "HELD", "PRODUCERS"});
   for (const auto& item : list(m, "partitions")) {
     const json::object* p = item.if_object();

@@ -119,6 +119,7 @@ object moved_view(const net::ProduceMoved& m) {
     one["virtual_start"] = known(p.virtual_start);
     one["held_ms"] = p.held_ms;
     one["producers"] = p.producers;
+    one["unclear"] = p.unclear;
     return one;
   });
   return out;

@@ -45,13 +45,14 @@ void write(Writer w, const BatchId& b) {
   w.number("records", b.records);
 }
 
-std::vector<BatchId> read_unclear(Reader& r) {
+BatchId read_batch_id(Reader& r) {
+  return {r.number<std::int64_t>("producer"), r.number<std::int16_t>("epoch"),
+          r.number<std::int32_t>("first_sequence"), r.number<std::int32_t>("records")};
+}
+
+std::vector<BatchId> read_batches(Reader& r, const char* key) {
   std::vector<BatchId> out;
-  r.list("unclear", [&](Reader& one) {
-    out.push_back({one.number<std::int64_t>("producer"), one.number<std::int16_t>("epoch"),
-                   one.number<std::int32_t>("first_sequence"),
-                   one.number<std::int32_t>("records")});
-  });
+  r.list(key, [&](Reader& one) { out.push_back(read_batch_id(one)); });
   return out;
 }
 
@@ -99,7 +100,7 @@ Seam read_seam(Reader& r) {
   s.native_start = r.number<std::int64_t>("native_start");
   s.epoch_last = r.number<std::int32_t>("epoch_last");
   s.producers = read_producers(r);
-  s.unclear = read_unclear(r);
+  s.unclear = read_batches(r, "unclear");
   return s;
 }
 
@@ -162,6 +163,14 @@ struct ToJson {
     w.number("records", r.records);
     w.number("at_ms", r.at);
     w.number("epoch_last", r.epoch_last);
+    w.number("from_start", r.from_start);
+    w.list("producers", r.producers, [](Writer one, const auto& p) { write(one, p); });
+  }
+  void operator()(const Rewritten& r) {
+    type("rewritten");
+    w.text("topic", r.topic);
+    w.number("partition", r.partition);
+    write(w, r.batch);
   }
   void operator()(const ProducerMapped& r) {
     type("producer");
@@ -206,6 +215,7 @@ struct ToJson {
     for (const auto id : r.accepted) accepted.push_back(id);
     out["accepted"] = std::move(accepted);
     w.number("stragglers", r.stragglers);
+    w.list("rewritten", r.rewritten, [](Writer one, const BatchId& b) { write(one, b); });
   }
 };
 
@@ -236,7 +246,7 @@ PartitionKept read_partition(Reader& r) {
   p.partition = r.number<std::int32_t>("partition");
   r.list("segments", [&](Reader& one) { p.segments.push_back(read_segment(one)); });
   p.producers = read_producers(r);
-  p.unclear = read_unclear(r);
+  p.unclear = read_batches(r, "unclear");
   const auto* accepted = r.in.if_contains("accepted");
   if (!accepted || !accepted->is_array())
     r.refuse("accepted");
@@ -248,6 +258,7 @@ PartitionKept read_partition(Reader& r) {
         r.refuse("accepted");
     }
   p.stragglers = r.number<std::int64_t>("stragglers");
+  p.rewritten = read_batches(r, "rewritten");
   return p;
 }
 
@@ -281,7 +292,11 @@ std::optional<splice::Record> read_splice_record(std::string_view type, Reader& 
                  r.number<std::int64_t>("from_end"),
                  r.number<std::int64_t>("records"),
                  r.number<UnixMillis>("at_ms"),
-                 r.number<std::int32_t>("epoch_last")};
+                 r.number<std::int32_t>("epoch_last"),
+                 r.number<std::int64_t>("from_start"),
+                 read_producers(r)};
+  if (type == "rewritten")
+    return Rewritten{r.text("topic"), r.number<std::int32_t>("partition"), read_batch_id(r)};
   if (type == "producer")
     return ProducerMapped{r.number<std::int64_t>("producer"), r.number<std::uint32_t>("cut"),
                           r.number<std::int64_t>("id")};

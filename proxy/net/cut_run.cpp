@@ -171,7 +171,10 @@ void CutRun::look() {
       if (pending.what.empty()) continue;
       cut_.waits_for(pending.what);
       // What a cluster that is left has not answered by then, it may never answer.
-      if (leaving_ && now_ms() - held_since_ > leave_after.count()) continue;
+      if (leaving_ && now_ms() - held_since_ > leave_after.count()) {
+        s->give_up(topics_, from_);
+        continue;
+      }
       // A frame that its client does not finish must not cost the others the whole limit (B5).
       if (pending.half_sent && now_ms() - held_since_ > cut_.plan().hold_limit_ms / 2)
         return cancel(pending.what + ", half sent");
@@ -221,6 +224,7 @@ ProduceMoved CutRun::result() const {
     p.old_end = to_new ? s.native_end : s.native_start;
     p.new_start = to_new ? s.native_start : s.native_end;
     p.producers = static_cast<std::int64_t>(s.producers.size());
+    p.unclear = static_cast<std::int64_t>(s.unclear.size());
     p.virtual_start = world_.splice.partition(s.topic, {}, s.partition)->log.tail().start.at;
     r.partitions.push_back(std::move(p));
   }

@@ -48,8 +48,10 @@ struct Exchange {
     bool first = false;                   // its answer decides about those behind it
     std::uint32_t cut = 0;                // of the tail it was sent to
     bool resent = false;                  // counted in log->resent_unanswered, until answered()
+    bool rewrites = false;                // counted in log->rewriting, until answered()
     void answered() {
       if (std::exchange(resent, false)) --log->resent_unanswered;
+      if (std::exchange(rewrites, false) && of_tail()) --log->rewriting;
     }
     bool counted = false;  // in World::under_way, as its writer's
     route::Instance instance{0};

@@ -55,6 +55,7 @@ struct PartitionMoved {
   std::int64_t virtual_start = -1;            // where the new segment begins
   std::int64_t held_ms = 0;
   std::int64_t producers = 0;  // idempotent ones known at the seam
+  std::int64_t unclear = 0;    // batches without an answer when a cluster was left
 };
 struct ProduceMoved {
   std::string move;  // empty when nothing had to be done

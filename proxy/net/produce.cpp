@@ -8,6 +8,7 @@
 #include "proxy/net/session.h"
 #include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
+#include "proxy/splice/stragglers.h"
 #include "proxy/wire/batch.h"
 #include "proxy/wire/framer.h"
 
@@ -300,7 +301,9 @@ void Session::watch(Exchange& e, std::size_t part, std::string_view topic,
     b.log->resent += b.resent;
     b.log->resent_unanswered += b.resent;
     e.spliced = e.whole = true;
-    e.settles |= first || !b.log->unclear.empty();
+    b.rewrites = splice::rewrites(*b.log, batch);
+    b.log->rewriting += b.rewrites;
+    e.settles |= first || b.rewrites || !b.log->unclear.empty();
     count_road(b);
   }
   e.roads.push_back(b);
@@ -336,6 +339,10 @@ void Session::settle(Exchange& e, std::size_t part, const wire::Value& answer) {
       world_.wake_parked();
     }
     if (error == 0 || error == duplicate_sequence) {
+      if (splice::rewrites(*b.log, b.batch)) {
+        const auto at = world_.splice.place_of(*b.log);
+        world_.record(splice::Rewritten{at.topic->name, at.partition, b.batch}, false);
+      }
       std::erase_if(b.log->unclear, [&](const splice::Unclear& u) { return u.batch == b.batch; });
     }
   }
@@ -416,6 +423,18 @@ bool Session::is_acks_0(std::span<std::byte> frame) {
          parts.top(Role::acks).number == 0;
 }
 
+// The first partition of these topics that has a Produce unanswered on this link; empty: none.
+std::string Session::unanswered_on(const Link& link, const Topics& topics) const {
+  for (const auto& a : link.awaited) {
+    if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
+    for (const auto& b : a.exchange->roads) {
+      if (b.part == a.part && topics.contains(world_.topic_of_road(b.road->key)))
+        return world_.place_of_road(b.road->key);
+    }
+  }
+  return {};
+}
+
 // What is under way to one of these topics and was let through before the hold; empty: nothing.
 Session::Pending Session::pending(const Topics& topics, route::Cluster from) const {
   const std::string name = client_name();
@@ -424,17 +443,25 @@ Session::Pending Session::pending(const Topics& topics, route::Cluster from) con
     const bool half = half_sent(*link);
     if (link->unanswered_read < link->unanswered_wanted)
       return {name + ": acks=0 requests that the broker has not read yet", half};
-    for (const auto& a : link->awaited) {
-      if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
-      for (const auto& b : a.exchange->roads) {
-        if (b.part == a.part && topics.contains(world_.topic_of_road(b.road->key)))
-          return {name + ": a Produce to " + world_.place_of_road(b.road->key) +
-                      " that is not answered yet",
-                  half};
-      }
-    }
+    const auto place = unanswered_on(*link, topics);
+    if (!place.empty())
+      return {name + ": a Produce to " + place + " that is not answered yet", half};
   }
   return {};
+}
+
+void Session::give_up(const Topics& topics, route::Cluster from) {
+  const auto links = links_;
+  for (const auto& [node, link] : links) {
+    if (closed_ || node.cluster != from || link->closed()) continue;
+    if (unanswered_on(*link, topics).empty()) continue;
+    mark_unclear(*link);
+    drop(*link);
+    if (lingering_)
+      end_linger_if_done();
+    else
+      close(CloseCause::link_lost, "its cluster was left before it answered");
+  }
 }
 
 // acks=0 has no answers: a request behind it that has one shows that the broker has read it.

@@ -46,6 +46,9 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
     bool half_sent = false;  // its client has not finished the frame
   };
   Pending pending(const Topics& topics, route::Cluster from) const;
+  // Ends the links to a cluster that is left on which a Produce to these topics is unanswered: it
+  // is unclear from now on, and its client sends it again.
+  void give_up(const Topics& topics, route::Cluster from);
   void ask_behind_acks_0(route::Cluster cluster, bool begin);
   // These topics live elsewhere now: polls that are parked at brokers end (rules B6).
   void route_changed(const Topics& topics);
@@ -134,6 +137,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void settle(Exchange& e, std::size_t part, const wire::Value& answer);
   void mark_unclear(const Link& link);
   bool half_sent(const Link& link) const;
+  std::string unanswered_on(const Link& link, const Topics& topics) const;
   void park(std::span<std::byte> frame);
   static bool is_acks_0(std::span<std::byte> frame);
 

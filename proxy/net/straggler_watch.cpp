@@ -73,12 +73,12 @@ void StragglerWatch::compare(Cluster c, const Key& key, std::int64_t log_end) {
   if (log == nullptr || busy_.contains(key)) return;
   const auto end = log->log.next_native(c);
   if (log->log.tail().cluster == c || !end) return;  // it has moved meanwhile
-  if (log_end <= std::max(*end, markers_to_[key])) return;
+  if (log_end <= std::max(*end, log->markers_to)) return;
   busy_.insert(key);
   Late late;
   late.from = c;
   late.end = log_end;
-  late.read_to = *end;
+  late.begin = late.read_to = *end;
   read(key, late);
 }
 
@@ -111,20 +111,15 @@ void StragglerWatch::read(const Key& key, const Late& late) {
         wire::BatchHeader b;
         while (wire::parse(records, b) == wire::BatchParse::ok && b.size() <= records.size()) {
           records = records.subspan(static_cast<std::size_t>(b.size()));
-          const auto next = (b.magic < 2 ? b.base_offset : b.last_offset()) + 1;
-          if (next <= late.read_to) continue;
-          late.read_to = next;
-          if (b.control()) continue;
-          late.records += b.magic < 2 ? 1 : b.record_count;
-          if (b.producer_id >= 0) late.producers.insert(b.producer_id);
+          const auto one = splice::straggler(b);
+          if (one.next <= late.read_to) continue;
+          late.read_to = one.next;
+          late.batches.push_back(one);
         }
         if (!error.empty() || answer["ErrorCode"].number() != 0 || late.read_to == before) {
           self->busy_.erase(key);  // again at the next tick
         } else if (late.read_to < late.end) {
           self->read(key, late);
-        } else if (late.records == 0) {
-          self->markers_to_[key] = late.read_to;
-          self->busy_.erase(key);
         } else {
           self->sweep(key, late);
         }
@@ -133,7 +128,14 @@ void StragglerWatch::read(const Key& key, const Late& late) {
 
 // The tail is closed at its end as it is now: nothing at or past it has been shown.
 void StragglerWatch::sweep(const Key& key, const Late& late) {
-  const auto* log = world_.splice.partition(key.first, {}, key.second);
+  auto* log = world_.splice.partition(key.first, {}, key.second);
+  const bool data =
+      std::ranges::any_of(late.batches, [](const splice::Straggler& b) { return b.records > 0; });
+  if (!data || splice::undecided(world_.splice, *log, late.from, late.batches)) {
+    if (!data && log->log.next_native(late.from) == late.begin) log->markers_to = late.read_to;
+    busy_.erase(key);
+    return;
+  }
   const auto tail = log->log.tail().cluster;
   const auto node = leader(tail, key);
   if (!node) {
@@ -151,25 +153,54 @@ void StragglerWatch::sweep(const Key& key, const Late& late) {
 
 void StragglerWatch::swept(const Key& key, const Late& late, std::int64_t tail_end) {
   const auto* log = world_.splice.partition(key.first, {}, key.second);
+  // Both may have changed while the tail's end was asked for.
+  if (log->log.next_native(late.from) != late.begin ||
+      splice::undecided(world_.splice, *log, late.from, late.batches)) {
+    return;
+  }
+  const auto runs =
+      splice::straggler_runs(world_.splice, *log, late.from, late.begin, late.batches);
+  std::int64_t repeats = 0;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (runs[i].repeat) repeats += runs[i].records;
+    if (runs[i].repeat && i + 1 < runs.size()) continue;  // the next one says where it ended
+    if (!take(key, late, runs[i], tail_end, std::exchange(repeats, 0))) return;
+  }
+}
+
+// One run becomes a segment of its own; of a repeat nothing but its end.
+bool StragglerWatch::take(const Key& key, const Late& late, const splice::StragglerRun& run,
+                          std::int64_t tail_end, std::int64_t repeats) {
+  const auto* log = world_.splice.partition(key.first, {}, key.second);
   const auto& tail = log->log.tail();
   splice::Swept s;
   s.topic = key.first;
   s.partition = key.second;
   s.tail_end = std::max({tail_end, tail.native(log->shown_end).at, tail.native_start});
   s.from = late.from;
-  s.from_end = late.read_to;
-  s.records = late.records;
+  s.from_start = run.repeat ? run.native_end : run.native_start;
+  s.from_end = run.native_end;
+  s.records = run.repeat ? 0 : run.records;
   s.at = observe::unix_ms_now();
   if (const auto* p = world_.topology(tail.cluster).partition(key.first, key.second))
     s.epoch_last = tail.shown_epoch(p->epoch);
   const auto at = tail.shown(s.tail_end).at;
+  s.producers = run.producers;
+  for (auto& [id, last] : s.producers) {
+    for (auto& b : last.last) b.offset += at - run.native_start;
+  }
+  std::set<std::int64_t> producers;
+  for (const auto& b : late.batches) {
+    if (b.first >= s.from_start && b.next <= s.from_end && b.batch.producer_id >= 0)
+      producers.insert(b.batch.producer_id);
+  }
   std::string who;
-  for (const auto id : late.producers) who += (who.empty() ? "" : ",") + std::to_string(id);
-  if (!world_.record(s, true)) return;
+  for (const auto id : producers) who += (who.empty() ? "" : ",") + std::to_string(id);
+  if (!world_.record(s, true)) return false;
   const auto sessions = world_.sessions;
   for (const auto& session : sessions) session->route_changed({key.first});
   const auto* topic = world_.splice.topic(key.first);
-  world_.metrics.stragglers[key.first] += static_cast<std::uint64_t>(late.records);
+  world_.metrics.stragglers[key.first] += static_cast<std::uint64_t>(s.records);
   observe::Event e;
   e.event = "straggler.found";
   e.migration = topic->migration;
@@ -177,10 +208,12 @@ void StragglerWatch::swept(const Key& key, const Late& late, std::int64_t tail_e
   e.keys = {{"topic", key.first},
             {"partition", std::int64_t{key.second}},
             {"cluster", std::string(route::name(late.from))},
-            {"records", late.records},
+            {"records", s.records},
+            {"repeats", repeats},  // the tail's cluster has them: not swept in
             {"virtual", at},
             {"producers", who.empty() ? std::string("without id") : who}};
   world_.events.add(std::move(e));
+  return true;
 }
 
 }  // namespace shunt::net

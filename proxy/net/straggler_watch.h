@@ -2,16 +2,16 @@
 //
 // Once a second the log ends of closed segments' clusters are read. Control batches (markers of a
 // transaction that timed out) are no records and count for nothing (rules A8); data is made part of
-// the log by a sweep, a cut of its own (rules A9), and reported.
+// the log by a sweep, a cut of its own (rules A9), and reported; but not what its client has sent
+// again and the tail's cluster has (splice/stragglers.h).
 #pragma once
 
-#include <map>
 #include <memory>
 #include <set>
-#include <string>
-#include <utility>
+#include <vector>
 
 #include "proxy/net/ask.h"
+#include "proxy/splice/stragglers.h"
 
 namespace shunt::net {
 
@@ -26,15 +26,17 @@ class StragglerWatch : public std::enable_shared_from_this<StragglerWatch> {
   struct Late {  // what a partition's left cluster holds past its segment's end
     route::Cluster from{};
     std::int64_t end = 0;      // native, of its log
+    std::int64_t begin = 0;    // native, of what is read
     std::int64_t read_to = 0;  // native, so far
-    std::int64_t records = 0;  // of data
-    std::set<std::int64_t> producers;
+    std::vector<splice::Straggler> batches;
   };
   void look(route::Cluster c);
   void compare(route::Cluster c, const Key& key, std::int64_t log_end);
   void read(const Key& key, const Late& late);
   void sweep(const Key& key, const Late& late);
   void swept(const Key& key, const Late& late, std::int64_t tail_end);
+  bool take(const Key& key, const Late& late, const splice::StragglerRun& run,
+            std::int64_t tail_end, std::int64_t repeats);
   std::optional<route::NativeNodeId> leader(route::Cluster c, const Key& key) const;
   // `then`: the log end of each partition that its leader could tell; the others at the next tick.
   void ask_ends(route::Cluster c, route::NativeNodeId leader, const std::set<Key>& keys,
@@ -42,7 +44,6 @@ class StragglerWatch : public std::enable_shared_from_this<StragglerWatch> {
 
   World& world_;
   std::set<Key> busy_;
-  std::map<Key, std::int64_t> markers_to_;  // native: only control batches lie before
 };
 
 }  // namespace shunt::net

@@ -119,11 +119,18 @@ std::string Cut::not_yet(const PartitionReading& r, const PartitionLog& p, std::
   return {};
 }
 
-// What no waiting mends: one of the clusters has lost records.
+// What no waiting mends while producers are held.
 std::string Cut::never(const PartitionReading& r, const PartitionLog& p) const {
   if (const auto next = p.log.next_native(plan_.to); next && r.to.log_end < *next)
     return where(r) + ": the log on " + std::string(route::name(plan_.to)) + " ends at " +
            text(r.to.log_end) + ", its last segment at " + text(*next) + ": records were lost";
+  // Written there when it was left, and perhaps sent again since: one by one, not with the segment.
+  const bool repeats =
+      std::ranges::any_of(p.seam_unclear, [](const BatchId& b) { return b.producer_id >= 0; });
+  if (const auto next = p.log.next_native(plan_.to);
+      next && repeats && r.to.log_end > std::max(*next, p.markers_to))
+    return where(r) + ": what " + std::string(route::name(plan_.to)) +
+           " took when it was left is not swept in yet: try again in a second";
   return {};
 }
 
@@ -198,7 +205,9 @@ Cut::Want Cut::leave(std::int64_t now, UnixMillis unix_now) {
       for (const auto& [id, last] : p.producers) {
         if (!p.firsts.contains(id)) s.producers.emplace(id, last);  // it has not written there
       }
-      for (const auto& u : p.unclear) s.unclear.push_back(u.batch);
+      for (const auto& u : p.unclear) {  // one that was sent again and again is one
+        if (std::ranges::find(s.unclear, u.batch) == s.unclear.end()) s.unclear.push_back(u.batch);
+      }
       seams.push_back(std::move(s));
     }
   }

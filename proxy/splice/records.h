@@ -98,7 +98,8 @@ struct CutFlipped {
   UnixMillis at = 0;
 };
 // Records that came to a closed segment's cluster past us were made part of the log: its tail ends,
-// a closed segment of `from` shows them, the tail's cluster goes on (rules A9).
+// a closed segment of `from` shows them, the tail's cluster goes on (rules A9). What lies before
+// `from_start` is a repeat of what the tail's cluster has, and shown nowhere (rules A1).
 struct Swept {
   std::string topic;
   std::int32_t partition = -1;
@@ -108,6 +109,15 @@ struct Swept {
   std::int64_t records = 0;
   UnixMillis at = 0;
   std::int32_t epoch_last = -1;  // the greatest shown leader epoch of the tail so far (rules C6)
+  std::int64_t from_start = -1;  // native; -1: where that cluster's part of the log ended
+  ProducerTails producers{};     // whose batches were unclear, and may be sent again
+};
+// A batch that was unclear at the seam has been accepted by the tail's cluster: where the other one
+// has it too, that is a repeat (rules A1).
+struct Rewritten {
+  std::string topic;
+  std::int32_t partition = -1;
+  BatchId batch;
 };
 // The producer id a cluster gave us for a client's: (client's id, cut) -> id (rules B8).
 struct ProducerMapped {
@@ -146,10 +156,11 @@ struct PartitionKept {
   std::vector<BatchId> unclear;
   std::vector<std::int64_t> accepted;  // FirstAccepted of these producer ids
   std::int64_t stragglers = 0;
+  std::vector<BatchId> rewritten{};  // of `unclear`
 };
 
 using Record = std::variant<JournalNamed, MigrationStarted, CutIntended, CutAborted, CutSealed,
                             CutFlipped, Swept, ProducerMapped, FirstAccepted, CommitAccepted,
-                            CommitForgotten, MigrationPaused, PartitionKept>;
+                            CommitForgotten, MigrationPaused, PartitionKept, Rewritten>;
 
 }  // namespace shunt::splice

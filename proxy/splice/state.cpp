@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proxy/splice/producers.h"
+
 namespace shunt::splice {
 namespace {
 
@@ -215,6 +217,9 @@ const char* State::take(const CutSealed& r) {
     }
     p->producers = s.producers;
     p->seam_unclear = s.unclear;
+    p->rewritten.clear();
+    p->markers_to = 0;
+    p->rewriting = 0;
     p->firsts.clear();
     p->unclear.clear();
     p->candidate_end.reset();
@@ -240,7 +245,11 @@ const char* State::take(const Swept& r) {
   if (p == nullptr) return "a sweep of an unknown partition";
   const auto& tail = p->log.tail();
   const auto epoch = std::max(r.epoch_last, tail.epoch_base);
-  if (const char* why = p->log.sweep(r.tail_end, epoch, r.from, r.from_end)) return why;
+  const auto start = r.from_start >= 0 ? r.from_start : p->log.next_native(r.from).value_or(0);
+  if (const char* why = p->log.sweep(r.tail_end, epoch, r.from, start, r.from_end)) return why;
+  for (const auto& [id, tail_of] : r.producers) {
+    for (const auto& b : tail_of.last) note_batch(p->producers, id, tail_of.epoch, b);
+  }
   p->stragglers += r.records;
   p->swept = ++sweeps_;
   show_start(*p);
@@ -299,7 +308,15 @@ const char* State::take(const PartitionKept& r) {
   p->seam_unclear = r.unclear;
   for (const auto id : r.accepted) p->firsts[id] = PartitionLog::First::answered;
   p->stragglers = r.stragglers;
+  p->rewritten = r.rewritten;
   show_start(*p);
+  return nullptr;
+}
+
+const char* State::take(const Rewritten& r) {
+  PartitionLog* p = partition(r.topic, {}, r.partition);
+  if (p == nullptr) return "a batch of an unknown partition";
+  p->rewritten.push_back(r.batch);
   return nullptr;
 }
 
@@ -333,8 +350,8 @@ std::vector<Record> State::snapshot() const {
         if (first == PartitionLog::First::answered) accepted.push_back(id);
       }
       out.emplace_back(PartitionKept{name, static_cast<std::int32_t>(i), p.log.segments(),
-                                     p.producers, p.seam_unclear, std::move(accepted),
-                                     p.stragglers});
+                                     p.producers, p.seam_unclear, std::move(accepted), p.stragglers,
+                                     p.rewritten});
     }
   }
   for (const auto& [key, id] : drawn_) out.emplace_back(ProducerMapped{key.first, key.second, id});

@@ -32,6 +32,7 @@ struct PartitionLog {
   VirtualLog log;
   ProducerTails producers;            // before the last seam, by the client's id
   std::vector<BatchId> seam_unclear;  // of that seam: a straggler among them may be a repeat
+  std::vector<BatchId> rewritten;     // of those: it is one
   std::int64_t stragglers = 0;        // records that were swept in
 
   // Of the running daemon.
@@ -46,6 +47,8 @@ struct PartitionLog {
   enum class First : std::uint8_t { on_its_way, answered };
   std::map<std::int64_t, First> firsts;  // by the client's id
   std::vector<Unclear> unclear;          // of the tail's cluster
+  std::size_t rewriting = 0;             // batches of seam_unclear on their way to the tail
+  std::int64_t markers_to = 0;  // native, of the cluster that was left: only markers lie before
   // Resends of unclear batches that were let through a hold: all of them, those not answered yet.
   std::uint64_t resent = 0, resent_unanswered = 0;
 
@@ -179,6 +182,7 @@ class State : public route::Homes {
   const char* take(const CommitForgotten& r);
   const char* take(const MigrationPaused& r);
   const char* take(const PartitionKept& r);
+  const char* take(const Rewritten& r);
   Move* find_move(std::string_view id);
   void keep_shown(TopicLog& t);
 

@@ -68,7 +68,7 @@ std::optional<std::int64_t> VirtualLog::next_native(Cluster c) const {
 
 const char* VirtualLog::append(std::int64_t native_end, std::int32_t epoch_last, Cluster to,
                                std::int64_t native_start, std::uint32_t cut) {
-  Segment& last = segments_.back();
+  const Segment& last = segments_.back();
   if (native_end < last.native_start || native_end == Segment::open_end)
     return "a segment cannot end before it begins";
   if (native_start < 0) return "a segment cannot begin below 0";
@@ -77,6 +77,13 @@ const char* VirtualLog::append(std::int64_t native_end, std::int32_t epoch_last,
   } else if (const auto next = next_native(to); next && *next != native_start) {
     return "a cluster's next segment begins where its last ended";
   }
+  go_on(native_end, epoch_last, to, native_start, cut);
+  return nullptr;
+}
+
+void VirtualLog::go_on(std::int64_t native_end, std::int32_t epoch_last, Cluster to,
+                       std::int64_t native_start, std::uint32_t cut) {
+  Segment& last = segments_.back();
   last.native_end = native_end;
   last.epoch_last = std::max(epoch_last, last.epoch_base - 1);
   Segment s;
@@ -86,19 +93,19 @@ const char* VirtualLog::append(std::int64_t native_end, std::int32_t epoch_last,
   s.epoch_base = last.epoch_last + 1;
   s.cut = cut;
   segments_.push_back(s);
-  return nullptr;
 }
 
 const char* VirtualLog::sweep(std::int64_t native_end, std::int32_t epoch_last, Cluster from,
-                              std::int64_t from_end) {
+                              std::int64_t from_start, std::int64_t from_end) {
   const Segment before = segments_.back();
-  const auto from_start = next_native(from);
-  if (from == before.cluster || !from_start) return "only a cluster that was left can be swept";
-  if (from_end <= *from_start) return "nothing to sweep";
-  if (const char* why = append(native_end, epoch_last, from, *from_start, before.cut)) return why;
-  if (const char* why = append(from_end, epoch_last, before.cluster, native_end, before.cut)) {
-    return why;
-  }
+  const auto next = next_native(from);
+  if (from == before.cluster || !next) return "only a cluster that was left can be swept";
+  if (from_end <= *next) return "nothing to sweep";
+  if (from_start < *next || from_start > from_end) return "a sweep begins before what is swept";
+  if (native_end < before.native_start || native_end == Segment::open_end)
+    return "a segment cannot end before it begins";
+  go_on(native_end, epoch_last, from, from_start, before.cut);
+  go_on(from_end, epoch_last, before.cluster, native_end, before.cut);
   Segment& swept = segments_[segments_.size() - 2];
   swept.epoch_base = swept.epoch_last = epoch_last;
   segments_.back().epoch_base = before.epoch_base;

@@ -88,7 +88,7 @@ class VirtualLog {
   // is at the start of its first one; one without any at 0.
   Pair pair(VirtualOffset v) const;
   // The position of a committed pair: the greatest virtual offset whose own pair is at or below it
-  // in both components. A torn pair repeats, it never skips (rules A3).
+  // in both components; what sweeps pass over is read. A torn pair repeats, never skips (rules A3).
   VirtualOffset position(const Pair& p) const;
   // Where `c`'s next segment would begin: the end of its last one; nullopt: it has none, any start
   // will do (rules A9).
@@ -101,15 +101,19 @@ class VirtualLog {
                      std::int64_t native_start, std::uint32_t cut);
 
   // Makes records that `from` took past us part of the log (rules A9): the tail is closed at
-  // `native_end`, `from`'s records up to `from_end` follow, then the tail's cluster goes on. Shown
+  // `native_end`, `from`'s records in [from_start, from_end) follow, then the tail's cluster goes
+  // on. What lies between `from`'s last segment and `from_start` is shown nowhere: repeats. Shown
   // leader epochs stay: `epoch_last` is the tail's greatest one so far.
   const char* sweep(std::int64_t native_end, std::int32_t epoch_last, Cluster from,
-                    std::int64_t from_end);
+                    std::int64_t from_start, std::int64_t from_end);
 
   // Read back from the journal. Null, or what is wrong with them.
   const char* restore(std::vector<Segment> segments);
 
  private:
+  void go_on(std::int64_t native_end, std::int32_t epoch_last, Cluster to,
+             std::int64_t native_start, std::uint32_t cut);
+
   std::vector<Segment> segments_;  // by start; never empty; all but the last closed
 };
 

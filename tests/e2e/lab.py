@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from copy import copy
 from pathlib import Path
 
 import counter
@@ -10,6 +11,8 @@ from client import Client
 from cluster import Cluster
 from operate import forget_seams
 from sidecar import Shunt
+
+OWN_NEW, OWN_NEW_RELAYED = 25092, [25152, 25153]  # ports of a new cluster that one scenario has alone
 
 
 class Pair:
@@ -28,11 +31,17 @@ class Pair:
         return Shunt(
             self.folder / name,
             options.pop("old", self.old.bootstrap),
-            self.new.bootstrap,
+            options.pop("new", self.new.bootstrap),
             self.shunt.port + number,
             self.shunt.http + number,
             **options,
         )
+
+    def with_own_new(self, brokers):
+        """The same with another new cluster, not started yet: for a scenario in which it dies."""
+        own = copy(self)
+        own.new = Cluster("own-new", self.new.version, OWN_NEW, self.folder, brokers, OWN_NEW_RELAYED[:brokers])
+        return own
 
     def client(self, kind, side, name, shunt=None, **options):
         """Starts a client program, at the pair's Shunt or another; `name` is unique within the pair."""
@@ -72,7 +81,8 @@ class Lab:
             cluster.start()
         for cluster in self.clusters:
             cluster.wait_ready()
-        counter.install([port for cluster in self.clusters for port in cluster.all_ports()])
+        own_new = self.pairs[0].with_own_new(len(OWN_NEW_RELAYED)).new
+        counter.install([port for cluster in (*self.clusters, own_new) for port in cluster.all_ports()])
         for pair in self.pairs:
             pair.shunt.start()
 

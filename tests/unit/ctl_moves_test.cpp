@@ -73,7 +73,7 @@ FakeOperator moved() {
   op.moved.move = "m1.1";
   op.moved.changed = true;
   op.moved.held_ms_max = 38;
-  op.moved.partitions = {{"orders", 0, 9041, 7, 9041, 38, 2}};
+  op.moved.partitions = {{"orders", 0, 9041, 7, 9041, 38, 2, 3}};
   return op;
 }
 
@@ -125,7 +125,7 @@ TEST_CASE("shuntctl: what it asks and shows when all is well") {
        {"undo --without-new --skip-unreachable --timeout 10s",
         "undo of '' without_new skip_unreachable",
         0,
-        {"production goes to"},
+        {"production goes to", "3 batches had no answer yet"},
         {}},
        {"pause --migration m1", "pause 'm1'", 0, {"migration m1: moving"}, {}},
        {"resume", "resume ''", 0, {"migration m1"}, {}},

@@ -24,6 +24,7 @@ inline Buffer batch_of(const Sent& b) {
   Buffer out = record_sets::batch(random, 0, b.records, -1, b.id, b.payload);
   wire::store(out.data() + 51, b.id < 0 ? std::int16_t{-1} : b.epoch);
   wire::store(out.data() + 53, b.sequence);
+  wire::store(out.data() + 57, b.records);
   wire::store(out.data() + 17, wire::crc32c(0, wire::Bytes(out).subspan(21)));
   return out;
 }

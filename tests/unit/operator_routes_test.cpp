@@ -152,15 +152,17 @@ TEST_CASE("routes: a move that was made, that was not needed, that was rolled ba
   api.op.moved.move = "m1.1";
   api.op.moved.changed = true;
   api.op.moved.held_ms_max = 38;
-  api.op.moved.partitions = {{"orders", 0, 9041, 7, 9041, 38, 2}, {"orders", 1, -1, -1, -1, 0, 0}};
+  api.op.moved.partitions = {{"orders", 0, 9041, 7, 9041, 38, 2, 3},
+                             {"orders", 1, -1, -1, -1, 0, 0}};
   const ApiAnswer made = api.post("/move", R"({"kind":"produce"})");
   CHECK(made.status == 200);
   CHECK(made.body ==
         R"({"api":1,"move":"m1.1","kind":"produce","to":"new","changed":true,"aborted_at":null,)"
         R"("reason":null,"held_ms_max":38,"partitions":[{"topic":"orders","partition":0,)"
-        R"("old_end":9041,"new_start":7,"virtual_start":9041,"held_ms":38,"producers":2},)"
+        R"("old_end":9041,"new_start":7,"virtual_start":9041,"held_ms":38,"producers":2,)"
+        R"("unclear":3},)"
         R"({"topic":"orders","partition":1,"old_end":null,"new_start":null,"virtual_start":null,)"
-        R"("held_ms":0,"producers":0}]})"
+        R"("held_ms":0,"producers":0,"unclear":0}]})"
         "\n");
   CHECK(api.post("/undo", "").body == made.body);
   api.op.moved = {};

@@ -37,7 +37,8 @@ splice::VirtualLog long_log(int n) {
     if (i > 0 && i % 3 != 0) {
       const auto before = there;
       there += 1 + i % 4;
-      if (log.sweep(here, log.tail().epoch_base + 1, to, there) == nullptr) continue;
+      const auto begin = i % 5 == 0 ? there : before;  // or all of it is a repeat
+      if (log.sweep(here, log.tail().epoch_base + 1, to, begin, there) == nullptr) continue;
       there = before;
     }
     REQUIRE(log.append(here, log.tail().epoch_base + i % 2, to, there, ++cut) == nullptr);

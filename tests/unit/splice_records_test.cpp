@@ -75,7 +75,9 @@ std::vector<splice::Record> life() {
       splice::CommitAccepted{"billing", "orders", 0, {5}, "", 16},
       splice::CommitForgotten{"billing", "orders", 1},
       splice::MigrationPaused{"m1", true},
-      splice::JournalNamed{"k7q2"}};
+      splice::JournalNamed{"k7q2"},
+      splice::Swept{"orders", 0, 21, from_old, 9060, 2, 17, 6, 9058, seam("", 0).producers},
+      splice::Rewritten{"orders", 1, {4000, 1, 17, 3}}};
   return out;
 }
 
@@ -122,6 +124,7 @@ TEST_CASE("splice records: each kind is read back as it was written") {
   kept.unclear = seam("", 0).unclear;
   kept.accepted = {4000, 4001};
   kept.stragglers = 9;
+  kept.rewritten = seam("", 0).unclear;
   all.emplace_back(kept);
   std::set<std::size_t> kinds;
   for (const auto& r : all) {

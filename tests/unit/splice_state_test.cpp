@@ -119,8 +119,19 @@ class Life {
     const Cluster from = tail.cluster == old_one ? new_one : old_one;
     const auto next = log.next_native(from);
     if (!next) return;
-    must(Swept{name, 0, tail.native_start + random_.below(9), from, *next + 1 + random_.below(4),
-               random_.below(5), 9, tail.epoch_base + random_.below(3)});
+    const auto end = *next + 1 + random_.below(4);
+    Swept s{name,
+            0,
+            tail.native_start + random_.below(9),
+            from,
+            end,
+            random_.below(5),
+            9,
+            tail.epoch_base + random_.below(3)};
+    if (random_.below(2) == 0) s.from_start = end - random_.below(2);
+    if (random_.below(2) == 0) s.producers[random_.below(9)] = {3, {{10, 11, 20}}};
+    must(s);
+    if (random_.below(2) == 0) must(Rewritten{name, 0, {random_.below(9), 0, 10, 5}});
   }
 
   const Migration& migration() {
@@ -177,6 +188,7 @@ void same(const TopicLog& a, const TopicLog& b) {
     CHECK(p.log.segments() == q.log.segments());
     CHECK(p.producers == q.producers);
     CHECK(p.seam_unclear == q.seam_unclear);
+    CHECK(p.rewritten == q.rewritten);
     CHECK(p.stragglers == q.stragglers);
     CHECK(p.shown_end == q.shown_end);
     CHECK(p.high_watermark == q.high_watermark);
