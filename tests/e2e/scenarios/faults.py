@@ -1,7 +1,7 @@
 """The cut under faults, with clients at work: the daemon dies at each step of a cut and of its undo and is started again;
-answers of old are lost around the hold; old executes what it was sent only after its links have ended (zombies); the
-journal is lost and rebuilt from what both clusters keep; all of new's brokers die while production is there. A file each;
-fault_scene.py is what they share.
+answers of old are lost around the hold; old executes what it was sent only after its links have ended (zombies), also as
+brokers that were stopped and woken; the journal is lost and rebuilt from what both clusters keep; all of new's brokers die
+while production is there. A file each; fault_scene.py is what they share.
 """
 
 from cluster import REPO
@@ -10,16 +10,19 @@ from fault_scene import rows
 from lost_answers import LostAnswers
 from lost_journal import LostJournal
 from new_dies import NewDies
+from stopped import Stopped
 from zombies import Zombies
 
 TABLE = REPO / "tests" / "FAULTS.md"
-SCENES = (Deaths, LostAnswers, Zombies, LostJournal, NewDies)  # in the table's order
+SCENES = (Deaths, LostAnswers, Zombies, Stopped, LostJournal, NewDies)  # in the table's order
 
 
 def run(pair, report):
     steps = STEPS if pair.everything else ("S4", "S5")
     ways = WAYS if pair.everything else ("cut",)
     scenes = [Deaths(pair, report, ways, steps), LostAnswers(pair, report), Zombies(pair, report)]
+    if pair.everything:
+        scenes.append(Stopped(pair, report))
     for scene in (*scenes, LostJournal(pair, report), NewDies(pair, report)):
         scene.guarded()
     if pair.everything:
