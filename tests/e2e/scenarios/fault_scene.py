@@ -172,4 +172,5 @@ class Relayed(Scene):
         """The cut's outcome once the daemon itself has links to old again, which ended too."""
         code, answer = self.command("cut")
         away = code == BLOCKED and answer["error"]["message"].startswith("net.reach")
-        return None if away else (code, answer)
+        gone = code == ABORTED and answer["aborted_at"] == "S1" and "cannot be reached" in answer["reason"]
+        return None if away or gone else (code, answer)

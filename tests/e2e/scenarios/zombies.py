@@ -26,7 +26,7 @@ class Zombies(Relayed):
         passed = self.relay.watch("Produce")
         held.restore()
         passed.wait(1)
-        code, answer = self.command("cut")
+        code, answer = wait_for("old to be reached still", self.reached, 20)
         self.line(code == 0, "zombies executed", f"exit {code}: {answer.get('reason') or 'moved'}")
         self.row(
             "cut", "S3, S4", "Produce requests stand before old, their links end, their clients sleep; executed later",
