@@ -55,7 +55,7 @@ HEAD = """# Pauses around a cut
 
 Written by `tests/e2e/run --all --only cut`: each client sends {rate} records a second to 12 partitions (kafka-go {slow}) and
 reads them, three clients and their controls directly at old at a time, on {processors} processors that also carry both
-clusters; from {around:g} s before each of five cuts to {around:g} s behind it. *pause* is from sending a record to its
+clusters (load average of the last 15 minutes: {load:.0f}); from {around:g} s before each of five cuts to {around:g} s behind it. *pause* is from sending a record to its
 acknowledgement, *silence* the longest time without a record for any member of the group; in milliseconds, the control's in brackets.
 
 | clusters | client | longest pause | p99 of the pauses | silence |

@@ -46,6 +46,7 @@ def run(pair, report):
         report.line(bool(held[pair.name].ms), "cut", pair.name, "held", str(held[pair.name]))
         if pair.everything:
             words = {"rate": RATE_WITH_ALL, "slow": RATE, "around": AROUND, "processors": os.cpu_count()}
+            words["load"] = os.getloadavg()[2]
             TABLE.write_text(pauses.table(rows, held, **words))
     finally:
         shunt.kill()
