@@ -329,9 +329,14 @@ bool Session::committed(const wire::RequestHeader& h, const wire::Message& m,
   const auto request = decoded(h, m, frame);
   if (!request) return true;
   if (h.api == offset_fetch) {
-    next_.change = [this, asked = *request](const Value& answer) {
-      auto fetched = splice::fetched(world_.splice, asked, answer);
+    next_.change = [this, asked = *request,
+                    since = world_.splice.last_commit()](const Value& answer) {
+      auto fetched = splice::fetched(world_.splice, asked, answer, since);
       for (const auto& d : fetched.drift) {
+        if (const auto c = splice::shown_instead(d, observe::unix_ms_now())) {
+          world_.record(*c, false);
+          world_.commits->accepted(*c);
+        }
         observe::Event event;
         event.event = "commit-drift";
         if (const auto* t = world_.splice.topic(d.topic)) event.migration = t->migration;
