@@ -77,8 +77,9 @@ void Sim::trace(const std::string& what) {
   std::printf("%9.3f  %s\n", static_cast<double>(time.now()) / 1000, what.c_str());
 }
 
-void Sim::bad_answer(const std::string& why) {
+void Sim::bad_answer(const std::string& why, bool asked_before) {
   trace("an answer is refused: " + why);
+  if (asked_before) return;
   if (!plan.bypass && !plan.stall_links && !plan.stop_brokers && !plan.cut_links) {
     violated("a client's connection was closed because of a broker's answer: " + why);
   }

@@ -47,8 +47,9 @@ class Sim {
   bool tracing() const { return options.trace; }
   void kill();                     // the proxy, now
   void reached(const char* step);  // of a cut
-  void bad_answer(
-      const std::string& why);         // the proxy took a broker's answer for one not to be shown
+  // The proxy took a broker's answer for one not to be shown. `asked_before`: the migration; it may
+  // come after a cut and its undo, with records of both.
+  void bad_answer(const std::string& why, bool asked_before);
   bool calm() const { return calm_; }  // no more faults, the rest must come to its end
 
   const Options options;
