@@ -14,6 +14,7 @@ class Proxy;
 class ClientConnection;
 class Producer;
 class Consumer;
+class Onlooker;
 class Operator;
 
 struct Options {
@@ -28,7 +29,8 @@ struct Plan {
   Time length = 2500 * ms;  // until everything must come to rest
   bool cut_links = false, stop_brokers = false, stall_links = false, move_leaders = false;
   bool kill_proxy = false, pause = false, slow_replicas = false, slow_ways = false;
-  bool bypass = false, unclean = false;
+  bool bypass = false, unclean = false, reset_groups = false, onlooker = false,
+       transactions = false;
   std::int64_t hold_limit_ms = 400, unclear_ms = 900;
   Time operator_every = 250 * ms;
   std::int64_t old_start = 0, new_start = 0;
@@ -74,6 +76,7 @@ class Sim {
 
   std::unique_ptr<ModelCluster> clusters_[2];
   std::unique_ptr<Operator> operator_;
+  std::unique_ptr<Onlooker> onlooker_;
   bool calm_ = false;
 };
 
