@@ -166,7 +166,8 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
   }
   e.cluster = cluster;
   link.inbound = Inbound::stream;
-  link.offsets = renumbered(e) ? std::make_unique<splice::Tails>(world_.splice, cluster) : nullptr;
+  link.offsets =
+      renumbered(e) ? std::make_unique<splice::Tails>(world_.splice, cluster, e.next_cut) : nullptr;
   link.translator = std::make_unique<route::StreamTranslator>(*e.answer, e.version, content - head,
                                                               cluster, naming_, link.offsets.get());
   const auto used = wire::frame_prefix_bytes + head;
@@ -200,7 +201,7 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
     if (problem != nullptr) return close(CloseCause::bad_answer, problem);
     return take_for_task(e, a.part, value);
   }
-  splice::Tails tails(world_.splice, cluster);
+  splice::Tails tails(world_.splice, cluster, e.next_cut);
   // Metadata first teaches, then is shown: its node list is ours.
   if (e.answer->api == metadata) learn(e, a.part, link.node(), body, noticed);
   world_.edits.clear();

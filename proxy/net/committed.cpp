@@ -30,9 +30,8 @@ bool Session::committed(const wire::RequestHeader& h, const wire::Message& m,
   const auto request = decoded(h, m, frame);
   if (!request) return true;
   if (h.api == offset_fetch) {
-    next_.change = [this, asked = *request](const Value& answer) {
-      return places_shown(asked, answer);
-    };
+    next_.change = [this, asked = *request, since = world_.splice.last_commit()](
+                       const Value& answer) { return places_shown(asked, answer, since); };
     return false;
   }
   if (h.api == delete_groups || h.api == offset_delete) {
@@ -75,10 +74,9 @@ bool Session::committed(const wire::RequestHeader& h, const wire::Message& m,
 }
 
 // The home's answer to OffsetFetch in the client's numbers. Where somebody has committed past us,
-// what is shown now is the group's place from here on: a later torn pair must not be made of an
-// older commit.
-Value Session::places_shown(const Value& asked, const Value& answer) {
-  auto fetched = splice::fetched(world_.splice, asked, answer);
+// what is shown now is the group's place from here on. `since`: last_commit() when it was asked.
+Value Session::places_shown(const Value& asked, const Value& answer, std::uint64_t since) {
+  auto fetched = splice::fetched(world_.splice, asked, answer, since);
   for (const auto& d : fetched.drift) {
     observe::Event event;
     event.event = "commit-drift";
@@ -87,8 +85,7 @@ Value Session::places_shown(const Value& asked, const Value& answer) {
         {"group", d.group}, {"topic", d.topic},       {"partition", std::int64_t{d.partition}},
         {"home", d.home},   {"expected", d.expected}, {"shown", d.shown.at}};
     world_.events.add(std::move(event));
-    keep_commit(splice::CommitAccepted{d.group, d.topic, d.partition, d.shown, d.metadata,
-                                       observe::unix_ms_now()});
+    if (const auto c = splice::shown_instead(d, observe::unix_ms_now())) keep_commit(*c);
   }
   return std::move(fetched.answer);
 }

@@ -63,13 +63,15 @@ void Lag::start(const std::set<std::string>& groups,
 }
 
 void Lag::ask(const std::string& group, const Joint& joint, std::function<void()> ended) {
-  const auto taken = [self = shared_from_this(), group, joint, ended = std::move(ended)](
-                         const std::string& error, const Value& body) {
+  const auto taken = [self = shared_from_this(), group, joint, ended = std::move(ended),
+                      since = world_.splice.last_commit()](const std::string& error,
+                                                           const Value& body) {
     if (error.empty() && joint->then) {
       const Value request = Struct{{"GroupId", group}, {"Topics", nullptr}};
       auto& positions = self->groups_[group];
       positions.clear();
-      self->take(positions, splice::fetched(self->world_.splice, request, body).answer["Topics"]);
+      const auto shown = splice::fetched(self->world_.splice, request, body, since);
+      self->take(positions, shown.answer["Topics"]);
     }
     ended();
     joint->end();

@@ -281,6 +281,7 @@ void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::s
 void Session::watch(Exchange& e, std::size_t part, std::string_view topic,
                     const wire::Uuid& topic_id, std::int32_t partition, route::NodeKey node,
                     const splice::BatchId& batch, bool first, route::ProduceOrder::Mark mark) {
+  e.next_cut = world_.splice.next_cut();  // a large one may begin before a cut and end after it
   Exchange::Bound b;
   b.part = part;
   b.road = order_.sent(topic, topic_id, partition, node);

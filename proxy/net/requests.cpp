@@ -205,6 +205,7 @@ Exchange& Session::expect(const wire::RequestHeader& h, const wire::Message& m) 
   e->version = h.version;
   e->correlation = h.correlation;
   e->began = Clock::now();
+  e->next_cut = world_.splice.next_cut();
   if (next_.change || next_.spliced) {
     e->change = std::move(next_.change);
     e->spliced = next_.spliced;

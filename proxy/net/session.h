@@ -163,7 +163,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   // committed.cpp
   bool committed(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
   void keep_commit(const splice::Record& record);
-  wire::Value places_shown(const wire::Value& asked, const wire::Value& answer);
+  wire::Value places_shown(const wire::Value& asked, const wire::Value& answer,
+                           std::uint64_t since);
   bool transaction_ends(const wire::RequestHeader& h, const wire::Message& m,
                         std::span<std::byte> frame);
 

@@ -54,8 +54,9 @@ Value rewritten(const VirtualLog& log, const Value& partition) {
 class Shower {
  public:
   // `batched`: v8+, whose topics may have ids.
-  Shower(const State& state, std::string group, bool batched, std::vector<CommitDrift>& drift)
-      : state_(state), group_(std::move(group)), batched_(batched), drift_(drift) {}
+  Shower(const State& state, std::string group, bool batched, std::uint64_t asked,
+         std::vector<CommitDrift>& drift)
+      : state_(state), group_(std::move(group)), batched_(batched), asked_(asked), drift_(drift) {}
 
   Value topics(const Value& from_home, bool all) {
     Array out;
@@ -84,7 +85,7 @@ class Shower {
     const Commit* known = state_.commit(group_, topic.name, index_of(was));
     Struct s = was.fields();
     s.set("CommittedLeaderEpoch", -1);
-    if (at_home < 0) {
+    if (at_home < 0 || (known != nullptr && known->number > asked_)) {
       if (known == nullptr) return s;
       return s.set("CommittedOffset", known->at.at).set("Metadata", known->metadata);
     }
@@ -95,7 +96,7 @@ class Shower {
     const VirtualOffset shown = log.position({at_home, pair.of(copied_to)});
     if (known != nullptr) {
       drift_.push_back({group_, topic.name, index_of(was), at_home, pair.of(home), known->at, shown,
-                        text(was["Metadata"])});
+                        text(was["Metadata"]), asked_});
     }
     return s.set("CommittedOffset", shown.at);
   }
@@ -130,6 +131,7 @@ class Shower {
   const State& state_;
   std::string group_;
   bool batched_;
+  std::uint64_t asked_;
   std::vector<CommitDrift>& drift_;
   std::set<State::CommitKey> listed_;
 };
@@ -219,13 +221,14 @@ std::optional<Copy> copy_of(const State& state, const CommitAccepted& commit) {
               commit.metadata};
 }
 
-Fetched fetched(const State& state, const Value& request, const Value& answer) {
+Fetched fetched(const State& state, const Value& request, const Value& answer,
+                std::uint64_t asked) {
   Fetched out{answer, {}};
   if (state.idle()) return out;
   const bool batched = answer["Groups"].is_array();
   const auto shown = [&](const Value& group, std::string id) {
     if (group["ErrorCode"].number() != 0) return group;
-    Shower shower(state, std::move(id), batched, out.drift);
+    Shower shower(state, std::move(id), batched, asked, out.drift);
     auto topics = shower.topics(group["Topics"], all_topics(request, group));
     return Value(group.fields().set("Topics", std::move(topics)));
   };
@@ -237,6 +240,12 @@ Fetched fetched(const State& state, const Value& request, const Value& answer) {
   for (const Value& g : answer["Groups"].array()) groups.push_back(shown(g, text(g["GroupId"])));
   out.answer = answer.fields().set("Groups", std::move(groups));
   return out;
+}
+
+std::optional<CommitAccepted> shown_instead(const CommitDrift& drift, UnixMillis time) {
+  if (drift.shown == drift.journal) return std::nullopt;
+  return CommitAccepted{drift.group,    drift.topic, drift.partition, drift.shown,
+                        drift.metadata, time,        drift.asked};
 }
 
 }  // namespace shunt::splice

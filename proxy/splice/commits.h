@@ -68,8 +68,9 @@ struct CommitDrift {
   std::int64_t home = -1;      // native, as the home has it
   std::int64_t expected = -1;  // native, of the journal's commit
   VirtualOffset journal;       // the journal's commit
-  VirtualOffset shown;         // what the client gets: the group's place from now on
+  VirtualOffset shown;         // what the client gets
   std::string metadata;        // the home's
+  std::uint64_t asked = 0;
   bool operator==(const CommitDrift&) const = default;
 };
 struct Fetched {
@@ -78,6 +79,13 @@ struct Fetched {
 };
 // The home's OffsetFetch answer as the client gets it. `request`: the client's; below v8 it alone
 // names the group. When it asks for all topics (null), commits that only the journal has are added.
-Fetched fetched(const State& state, const wire::Value& request, const wire::Value& answer);
+// `asked`: State::last_commit() when the home was asked. A commit that came after is newer than
+// what the home says here, and nothing differs.
+Fetched fetched(const State& state, const wire::Value& request, const wire::Value& answer,
+                std::uint64_t asked);
+
+// What was shown instead is to be journaled, as a commit: the group goes on there, and a pair torn
+// later must not be made of what it had committed before. Nullopt: the journal has just that.
+std::optional<CommitAccepted> shown_instead(const CommitDrift& drift, UnixMillis time);
 
 }  // namespace shunt::splice

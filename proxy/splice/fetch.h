@@ -12,7 +12,8 @@
 
 namespace shunt::splice {
 
-// Retention took what stood between two virtual offsets: its reader goes on behind (rules C3).
+// Retention, or an unclean election, took what stood between two virtual offsets: its reader goes
+// on behind (rules C3).
 struct Jump {
   std::string topic;
   std::int32_t partition = -1;
@@ -33,8 +34,9 @@ class FetchTask : public Task {
 //
 //  - A round has at most two Fetches for a node: what a closed segment holds is asked apart, so
 //  that
-//    an empty answer for it means that nothing is there. And one ListOffsets (Ask::api), where a
-//    broker said OFFSET_OUT_OF_RANGE.
+//    an empty answer for it means that nothing is there. And ListOffsets (Ask::api): of the log's
+//    start, where a broker said OFFSET_OUT_OF_RANGE; of its end, where a closed segment's log ends
+//    before the segment.
 //  - The first round does not wait. While nobody has data or an error for the client, rounds of at
 //    most 100 ms follow until its MaxWaitMs is over. What moves on inside the log (over a seam,
 //    over a hole) is asked again at once, at most 8 times.

@@ -13,8 +13,10 @@ using wire::Value;
 namespace {
 constexpr std::int64_t node_bytes_max = 1024 * 1024;  // asked of each node (rules B6)
 constexpr wire::ApiKey list_offsets = 2;
-constexpr wire::Version list_offsets_version = 1;  // every broker has it
-constexpr std::int64_t earliest = -2;              // ListOffsets: the log start
+constexpr wire::Version list_offsets_version = 1;   // every broker has it
+constexpr std::int64_t earliest = -2, latest = -1;  // ListOffsets: the log start, or an end
+// Who asks: a client is told the high watermark, this one the log end (rules C1).
+constexpr int client = -1, debugging = -2;
 }  // namespace
 
 std::optional<NodeKey> Fetch::place(Item& it, Asked& kind) const {
@@ -83,9 +85,9 @@ std::vector<Task::Ask> Fetch::ask(std::initializer_list<Item::Is> wanted, std::i
     a->items.push_back(i);
   }
   std::vector<Ask> out;
-  const auto fetches = std::ranges::count_if(asked_, [](const Asked& a) { return !a.look_up; });
+  const auto fetches = std::ranges::count_if(asked_, [](const Asked& a) { return !a.asks_log(); });
   for (Asked& a : asked_) {
-    out.push_back(a.look_up ? lookup(a) : fetch_of(a, wait_ms, fetches));
+    out.push_back(a.asks_log() ? lookup(a) : fetch_of(a, wait_ms, fetches));
   }
   return out;
 }
@@ -100,7 +102,7 @@ Array Fetch::topics_of(Asked& a, const char* name_field, Each each) {
     a.by_key[{named.name, named.id, it.partition}] = a.items[i];
     if (i + 1 < a.items.size() && items_[a.items[i + 1]].topic == it.topic) continue;
     Struct t{{name_field, named.name}, {"Partitions", std::exchange(partitions, {})}};
-    if (!a.look_up) t.set("TopicId", named.id);
+    if (!a.asks_log()) t.set("TopicId", named.id);
     out.push_back(std::move(t));
   }
   return out;
@@ -108,7 +110,7 @@ Array Fetch::topics_of(Asked& a, const char* name_field, Each each) {
 
 FetchTopic Fetch::upstream(const Item& it, const Asked& a) const {
   const TopicLog* t = topic_log(it);
-  if (a.look_up) return {t->name, {}};
+  if (a.asks_log()) return {t->name, {}};
   FetchTopic named = topics_[it.topic];
   if (!named.name.empty() || !spliced(it)) return named;
   named.id = t->id(a.node.cluster);
@@ -142,11 +144,12 @@ Task::Ask Fetch::fetch_of(Asked& a, std::int64_t wait_ms, std::int64_t fetches) 
 }
 
 Task::Ask Fetch::lookup(Asked& a) {
-  auto topics = topics_of(a, "Name", [](const Item& it) -> Value {
-    return Struct{{"PartitionIndex", it.partition}, {"Timestamp", earliest}};
+  const bool end = a.look_up == LookUp::end;
+  auto topics = topics_of(a, "Name", [&](const Item& it) -> Value {
+    return Struct{{"PartitionIndex", it.partition}, {"Timestamp", end ? latest : earliest}};
   });
-  return {a.node, Struct{{"ReplicaId", -1}, {"Topics", std::move(topics)}}, list_offsets,
-          list_offsets_version};
+  return {a.node, Struct{{"ReplicaId", end ? debugging : client}, {"Topics", std::move(topics)}},
+          list_offsets, list_offsets_version};
 }
 
 }  // namespace shunt::splice

@@ -33,8 +33,8 @@ bool leader_moved(std::int64_t error) {
 // The answer's partitions that were asked for.
 template <class F>
 void each_entry(const FetchAsk& a, const Value& body, F f) {
-  for (const Value& t : body[a.look_up ? "Topics" : "Responses"].array()) {
-    const std::string name(t[a.look_up ? "Name" : "Topic"].text());
+  for (const Value& t : body[a.asks_log() ? "Topics" : "Responses"].array()) {
+    const std::string name(t[a.asks_log() ? "Name" : "Topic"].text());
     for (const Value& p : t["Partitions"].array()) {
       const auto at = a.by_key.find({name, t["TopicId"].uuid(), p["PartitionIndex"].number()});
       if (at != a.by_key.end()) f(at->second, p);
@@ -77,11 +77,12 @@ void Fetch::take(std::size_t i, const Value& body) {
   throttle_ms_ = std::max(throttle_ms_, throttle);
   const bool good = !body.null() && body["ErrorCode"].number() == 0;
   std::vector<bool> answered(items_.size());
-  if (good && !a.look_up) take_fetch(a, body, answered);
-  if (good && a.look_up) {
+  if (good && !a.asks_log()) take_fetch(a, body, answered);
+  if (good && a.asks_log()) {
     each_entry(a, body, [&](std::size_t item, const Value& entry) {
       answered[item] = true;
-      take_start(items_[item], a, entry);
+      if (a.look_up == LookUp::start) return take_start(items_[item], a, entry);
+      take_end(items_[item], a, entry);
     });
   }
   const bool throttled = good && throttle > 0;  // brokers then answer without any partition
@@ -119,12 +120,7 @@ void Fetch::take_entry(Item& it, const Asked& a, const Value& entry, bool certai
   const auto error = entry["ErrorCode"].number();
   if (leader_moved(error)) return fail(it, a.node.cluster);
   it.failures = 0;
-  if (error == offset_out_of_range) {
-    if (++it.lookups > lookups_max) return;
-    it.look_up = true;
-    it.is = Is::moved;
-    return;
-  }
+  if (error == offset_out_of_range) return look_up(it, LookUp::start);
   if (error != 0) return set_error(it, error);
   learn(it, *p, entry);
   const Segment& s = p->log.segments()[it.segment];
@@ -142,9 +138,20 @@ void Fetch::take_entry(Item& it, const Asked& a, const Value& entry, bool certai
   auto visible = entry["HighWatermark"].number();
   if (isolation_ != 0 && stable >= 0) visible = std::min(visible, stable);
   if (set.beyond) visible = *set.beyond;
-  if (!set.beyond && (!certain || visible < s.native_end)) return;
+  if (!set.beyond && !certain) return;
+  // It had all of it when it was closed: followers are behind, or records are lost.
+  if (!set.beyond && entry["HighWatermark"].number() < s.native_end) {
+    return look_up(it, LookUp::end);
+  }
+  if (!set.beyond && visible < s.native_end) return;
   auto& nothing = it.nothing(s.cluster);
   nothing = std::max(nothing, visible);
+  it.is = Is::moved;
+}
+
+void Fetch::look_up(Item& it, LookUp what) {
+  if (++it.lookups > lookups_max) return;
+  it.look_up = what;
   it.is = Is::moved;
 }
 
@@ -193,7 +200,7 @@ void Fetch::take_plain(Item& it, PartitionLog* p, const Value& entry) {
 // The log start of the cluster that said OFFSET_OUT_OF_RANGE.
 void Fetch::take_start(Item& it, const Asked& a, const Value& entry) {
   PartitionLog* p = log(it);
-  it.look_up = false;
+  it.look_up = LookUp::none;
   if (p == nullptr || entry["ErrorCode"].number() != 0 || entry["Offset"].number() < 0) {
     return fail(it, a.node.cluster);
   }
@@ -204,8 +211,25 @@ void Fetch::take_start(Item& it, const Asked& a, const Value& entry) {
   if (it.offset < p->log_start.at) return set_error(it, offset_out_of_range);
   if (start <= it.native && s.open()) return set_error(it, offset_out_of_range);
   // Behind the end of a closed segment's log: it has lost what was there.
+  jump(it, s, start > it.native ? start : s.native_end);
+}
+
+// The log end of the cluster whose closed segment shows nothing more (rules C3). Where its
+// followers are behind, it is as long as it was, and they come. An unclean election may have cut it
+// off: then nothing ever comes there, and who waits for it waits for ever.
+void Fetch::take_end(Item& it, const Asked& a, const Value& entry) {
+  PartitionLog* p = log(it);
+  it.look_up = LookUp::none;
+  const auto error = entry["ErrorCode"].number();
+  if (p == nullptr || leader_moved(error)) return fail(it, a.node.cluster);
+  if (error != 0 || entry["Offset"].number() < 0) return;  // it does not tell this end
+  const Segment& s = p->log.segments()[it.segment];
+  if (!s.open() && entry["Offset"].number() <= it.native) jump(it, s, s.native_end);
+}
+
+void Fetch::jump(Item& it, const Segment& s, std::int64_t to) {
   auto& nothing = it.nothing(s.cluster);
-  nothing = std::max(nothing, start > it.native ? start : s.native_end);
+  nothing = std::max(nothing, to);
   if (!it.gap) it.gap = VirtualOffset{it.at};
   it.is = Is::moved;
 }

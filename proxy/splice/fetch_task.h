@@ -19,6 +19,13 @@ struct FetchTopic {
   wire::Uuid id{};
 };
 
+// What is asked of a log before its records.
+enum class LookUp : std::uint8_t {
+  none,
+  start,  // a broker said OFFSET_OUT_OF_RANGE
+  end,    // a closed segment's log shows less than it had
+};
+
 // One partition of the request.
 struct FetchItem {
   std::size_t topic = 0;
@@ -39,8 +46,8 @@ struct FetchItem {
   std::int64_t& nothing(Cluster c) { return nothing_below[static_cast<std::size_t>(c)]; }
   std::size_t segment = 0;
   std::int64_t native = 0;
-  std::optional<VirtualOffset> gap;  // where retention's hole begins
-  bool look_up = false;              // the log start first
+  std::optional<VirtualOffset> gap;  // where the hole begins that is jumped over
+  LookUp look_up = LookUp::none;
   int lookups = 0, failures = 0;
 
   // What is shown.
@@ -54,7 +61,9 @@ struct FetchItem {
 // What stands around one request: who is asked, and about what.
 struct FetchAsk {
   route::NodeKey node;
-  bool look_up = false, closed = false, spliced = false;
+  LookUp look_up = LookUp::none;
+  bool asks_log() const { return look_up != LookUp::none; }
+  bool closed = false, spliced = false;
   std::vector<std::size_t> items;
   using Key = std::tuple<std::string, wire::Uuid, std::int64_t>;
   std::map<Key, std::size_t> by_key;  // as the broker names them
@@ -94,7 +103,10 @@ class Fetch : public FetchTask {
 
   void take_fetch(const Asked& a, const wire::Value& body, std::vector<bool>& answered);
   void take_entry(Item& it, const Asked& a, const wire::Value& entry, bool certain);
+  void look_up(Item& it, LookUp what);
   void take_start(Item& it, const Asked& a, const wire::Value& entry);
+  void take_end(Item& it, const Asked& a, const wire::Value& entry);
+  void jump(Item& it, const Segment& s, std::int64_t to);
   void take_plain(Item& it, PartitionLog* p, const wire::Value& entry);
   void learn(Item& it, PartitionLog& p, const wire::Value& entry);
 

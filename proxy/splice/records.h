@@ -138,6 +138,9 @@ struct CommitAccepted {
   VirtualOffset at;
   std::string metadata;
   UnixMillis time = 0;
+  // Not journaled. Of what was shown instead of a commit: how new the home's word was; else it is
+  // newer than all before.
+  std::optional<std::uint64_t> as_of = {};
 };
 struct CommitForgotten {  // OffsetDelete, DeleteGroups
   std::string group, topic;

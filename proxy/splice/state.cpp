@@ -276,7 +276,8 @@ const char* State::take(const FirstAccepted& r) {
 }
 
 const char* State::take(const CommitAccepted& r) {
-  commits_[r.group][{r.topic, r.partition}] = {r.at, r.metadata, r.time};
+  commits_[r.group][{r.topic, r.partition}] = {r.at, r.metadata, r.time,
+                                               r.as_of ? *r.as_of : ++last_commit_};
   return nullptr;
 }
 

@@ -107,6 +107,7 @@ struct Commit {
   VirtualOffset at;
   std::string metadata;
   UnixMillis time = 0;
+  std::uint64_t number = 0;  // in the order the home accepted them, in this life
 };
 
 class State : public route::Homes {
@@ -167,6 +168,7 @@ class State : public route::Homes {
   const std::map<std::string, std::map<CommitKey, Commit>>& commits() const { return commits_; }
   const Commit* commit(const std::string& group, const std::string& topic,
                        std::int32_t partition) const;
+  std::uint64_t last_commit() const { return last_commit_; }  // its number
 
  private:
   const char* take(const JournalNamed& r);
@@ -196,6 +198,7 @@ class State : public route::Homes {
   std::map<std::pair<std::int64_t, std::uint32_t>, std::int64_t> drawn_;
   std::map<std::pair<std::int64_t, std::uint32_t>, std::int64_t> drawn_of_;  // the reverse
   std::map<std::string, std::map<CommitKey, Commit>> commits_;
+  std::uint64_t last_commit_ = 0;
 };
 
 }  // namespace shunt::splice

@@ -1,8 +1,9 @@
 // Answers from one cluster renumbered by the state: of partitions that live in their open tail.
 //
 // The hot path of a migrated topic. What crosses a seam, reads a closed segment or meets a
-// candidate end is a task (fetch.h). A Fetch answer that was asked for before a segment was
-// appended to one of its partitions must not come here: whoever drives drops it.
+// candidate end is a task (fetch.h). A Fetch that waits at a broker when a segment is appended to
+// one of its partitions is asked again, by whoever drives; only what had begun to come by then, or
+// was asked before the migration, still comes here.
 #pragma once
 
 #include "proxy/route/offsets.h"
@@ -19,8 +20,9 @@ namespace shunt::splice {
 //    that was swept since the answer began.
 class Tails : public route::Offsets {
  public:
-  Tails(State& state, Cluster from)
-      : state_(state), from_(from), next_cut_(state.next_cut()), began_(state.sweeps()) {}
+  // `next_cut`: State::next_cut() when it was asked for.
+  Tails(State& state, Cluster from, std::uint32_t next_cut)
+      : state_(state), from_(from), next_cut_(next_cut), began_(state.sweeps()) {}
   const route::Shift* at(std::string_view topic, const wire::Uuid& shown_id,
                          std::int32_t partition) override;
   std::optional<std::int64_t> shown(wire::Role role, std::int64_t native) override;
@@ -39,12 +41,12 @@ class Tails : public route::Offsets {
  private:
   State& state_;
   Cluster from_;
-  const std::uint32_t next_cut_;  // an answer may still stream when its cluster begins a segment
+  const std::uint32_t next_cut_;  // segments from it on are not what the answer is about
   const std::uint64_t began_;
   std::vector<Accepted> accepted_;
   PartitionLog* log_ = nullptr;
   bool out_of_range_ = false;
-  std::size_t segment_ = 0;  // from_'s last one when the answer began
+  std::size_t segment_ = 0;  // from_'s last one when the answer was asked for
   route::Shift shift_;
 };
 

@@ -15,12 +15,13 @@ std::string text(const RecordName& r) {
 }
 
 Buffer make_batch(std::int64_t producer_id, std::int16_t epoch, std::int32_t sequence,
-                  std::span<const RecordName> records) {
+                  std::span<const RecordName> records, std::int16_t attributes) {
   Buffer b(wire::batch_header_bytes + record_bytes * records.size());
   auto* at = b.data();
   wire::store(at + 8, static_cast<std::int32_t>(b.size() - wire::batch_log_overhead));
   wire::store(at + 12, std::int32_t{-1});
   wire::store(at + 16, std::int8_t{2});
+  wire::store(at + 21, attributes);
   wire::store(at + 23, static_cast<std::int32_t>(records.size()) - 1);
   wire::store(at + 43, producer_id);
   wire::store(at + 51, epoch);

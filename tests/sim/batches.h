@@ -20,8 +20,11 @@ struct RecordName {
 };
 std::string text(const RecordName& r);
 
+// Attributes of batches: of a transaction, and the marker that ends one (which has a name here
+// too).
+constexpr std::int16_t transactional = 0x10, marker = 0x30;
 Buffer make_batch(std::int64_t producer_id, std::int16_t epoch, std::int32_t sequence,
-                  std::span<const RecordName> records);
+                  std::span<const RecordName> records, std::int16_t attributes = 0);
 
 // As a broker stores it.
 void stamp(Buffer& batch, std::int64_t base_offset, std::int32_t leader_epoch);

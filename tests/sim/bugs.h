@@ -25,6 +25,8 @@ enum class Bug : std::uint8_t {
   high_watermark_falls,
   end_below_shown,
   epoch_base,
+  y_expired,
+  abort_marker_after_s4,
 };
 
 struct BugName {
@@ -58,6 +60,9 @@ inline constexpr BugName bug_names[] = {
     {Bug::end_below_shown, "end-below-shown", "an end below what was shown is taken"},
     {Bug::epoch_base, "epoch-base",
      "a seam's last epoch is the native one: wrong from the second cut"},
+    {Bug::y_expired, "y-expired", "commits copied to new are not renewed"},
+    {Bug::abort_marker_after_s4, "abort-marker-after-s4",
+     "an open transaction does not keep the ends from being taken"},
 };
 
 }  // namespace shunt::sim

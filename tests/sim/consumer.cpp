@@ -11,24 +11,12 @@ using wire::Struct;
 using wire::Value;
 
 namespace {
-constexpr wire::ApiKey fetch_key = 1, list_key = 2, commit_key = 8, offset_fetch_key = 9,
-                       epochs_key = 23;
+constexpr wire::ApiKey fetch_key = 1, list_key = 2, epochs_key = 23;
 constexpr std::int64_t latest = -1, earliest = -2;
 
 bool leader_moved(std::int64_t error) {
   constexpr std::int64_t all[] = {3, 5, 6, 9, 74, 75};
   return std::ranges::find(all, error) != std::end(all);
-}
-
-// Offsets below `v` that lie in one cluster's segments, counted from its first: the pair of `v`,
-// by counting.
-std::int64_t below(const splice::VirtualLog& log, route::Cluster c, std::int64_t v) {
-  std::int64_t n = 0;
-  for (const auto& s : log.segments()) {
-    if (s.cluster != c) continue;
-    n += std::clamp<std::int64_t>(v - s.start.at, 0, s.end().at - s.start.at);
-  }
-  return n;
 }
 }  // namespace
 
@@ -36,6 +24,8 @@ Consumer::Consumer(Sim& sim, std::string id, std::string group, bool audit)
     : Client(sim, std::move(id)), group_(std::move(group)), audit_(audit) {
   version_ = random_.percent(50) ? 11 : 12;
   one_by_one_ = random_.percent(20) && !audit;
+  isolation_ = random_.percent(30) && !audit ? 1 : 0;
+  commits_ = random_.percent(20) ? 3 : 25;
   partitions_.resize(static_cast<std::size_t>(sim.plan.partitions));
 }
 
@@ -66,8 +56,8 @@ void Consumer::truncated(int p, std::int64_t end) {
 void Consumer::live() {
   if (stopped_) return;
   pump();
-  if (!sim_.calm() && !audit_) {
-    if (!group_.empty() && random_.percent(25)) commit();
+  if (!sim_.calm() && !audit_ && !away_) {
+    if (!group_.empty() && random_.percent(commits_)) commit();
     if (random_.percent(3)) seek_back();
     if (!group_.empty() && random_.percent(3)) restart();
     if (random_.percent(6)) list(static_cast<int>(random_.below(sim_.plan.partitions)), latest);
@@ -77,7 +67,7 @@ void Consumer::live() {
 }
 
 void Consumer::pump() {
-  if (stopped_) return;
+  if (stopped_ || away_) return;
   std::map<Node, std::vector<int>> out;
   bool unknown = false;
   for (int p = 0; p < sim_.plan.partitions; ++p) {
@@ -110,6 +100,7 @@ void Consumer::fetch(Node node, std::vector<int> partitions) {
       Struct{{"MaxWaitMs", wait},
              {"MinBytes", 1},
              {"MaxBytes", one_by_one_ ? 400 : 1 << 20},
+             {"IsolationLevel", isolation_},
              {"SessionId", 0},
              {"SessionEpoch", -1},
              {"Topics", Array{Struct{{"Topic", topic_name}, {"Partitions", std::move(entries)}}}}};
@@ -142,7 +133,10 @@ void Consumer::take(int p, std::int64_t asked_at, const Value& entry) {
   if (leader_moved(error)) return refresh();
   const auto where = id() + ", partition " + std::to_string(p) + ": ";
   if (part.position != asked_at) return;  // it was sought elsewhere meanwhile
-  if (error == 1 && sim_.plan.unclean) return;
+  if (error == 1 && sim_.plan.unclean) {  // auto.offset.reset
+    part.position = part.epoch = -1;
+    return list(p, earliest);
+  }
   if (error != 0) {
     violated(where + "error " + std::to_string(error) + " at " + std::to_string(asked_at));
   }
@@ -156,7 +150,7 @@ void Consumer::take(int p, std::int64_t asked_at, const Value& entry) {
   }
   part.high_watermark = mark;
   take_records(p, entry["Records"].bytes());
-  if (mark < part.position) {
+  if (mark < part.position && !sim_.plan.unclean) {
     violated(where + "a record at " + std::to_string(part.position - 1) +
              " behind the high watermark " + std::to_string(mark));
   }
@@ -191,70 +185,6 @@ void Consumer::take_records(int p, wire::Bytes set) {
       ++offset;
     }
   }
-}
-
-void Consumer::find_positions() {
-  if (group_.empty()) {
-    for (int p = 0; p < sim_.plan.partitions; ++p) {
-      if (at(p).position < 0 && !at(p).asking) list(p, earliest);
-    }
-    return;
-  }
-  if (std::ranges::any_of(partitions_, [](const auto& p) { return p.asking; })) return;
-  Array indexes;
-  for (int p = 0; p < sim_.plan.partitions; ++p) {
-    indexes.push_back(p);
-    at(p).asking = true;
-  }
-  request(-1, offset_fetch_key, 7,
-          Struct{{"GroupId", group_},
-                 {"Topics", Array{Struct{{"Name", topic_name}, {"PartitionIndexes", indexes}}}}},
-          [this, life = life_](const Value& body) {
-            if (life != life_) return;
-            for (auto& p : partitions_) p.asking = false;
-            if (body.null()) return;
-            for (const auto& t : body["Topics"].array()) {
-              for (const auto& p : t["Partitions"].array()) {
-                take_committed(static_cast<int>(p["PartitionIndex"].number()),
-                               p["CommittedOffset"].number());
-              }
-            }
-            pump();
-          });
-}
-
-// A group's place: what was acknowledged last, or sent since; of a torn pair nothing is skipped.
-void Consumer::take_committed(int p, std::int64_t offset) {
-  Partition& part = at(p);
-  if (part.position >= 0) return;
-  auto possible = part.maybe;
-  possible.insert(possible.end(), part.lost.begin(), part.lost.end());
-  possible.push_back(part.committed);
-  const auto where = id() + ", partition " + std::to_string(p) + ": ";
-  if (std::ranges::find(possible, offset) == possible.end() && !sim_.plan.unclean) {
-    const auto* log = sim_.proxy ? sim_.proxy->splice.partition(topic_name, {}, p) : nullptr;
-    bool fits = false;
-    for (const auto h : possible) {
-      for (const auto j : possible) {
-        if (log == nullptr || h < 0 || j < 0 || offset < 0) continue;
-        fits |= below(log->log, route::Cluster::old_cluster, offset) <=
-                    below(log->log, route::Cluster::old_cluster, h) &&
-                below(log->log, route::Cluster::new_cluster, offset) <=
-                    below(log->log, route::Cluster::new_cluster, j);
-      }
-    }
-    const auto least = std::ranges::min(possible);
-    if (!fits || offset < least) {
-      std::string all;
-      for (const auto v : possible) all += " " + std::to_string(v);
-      violated(where + "the group's place is " + std::to_string(offset) + ", committed was:" + all);
-    }
-  }
-  part.committed = std::max<std::int64_t>(offset, -1);
-  trace("partition " + std::to_string(p) + " goes on at " + std::to_string(offset));
-  if (offset < 0) return list(p, earliest);
-  part.position = offset;
-  part.epoch = -1;
 }
 
 void Consumer::list(int p, std::int64_t timestamp) {
@@ -292,50 +222,6 @@ void Consumer::list(int p, std::int64_t timestamp) {
       });
 }
 
-void Consumer::commit() {
-  Array entries;
-  std::map<int, std::int64_t> sent;
-  for (int p = 0; p < sim_.plan.partitions; ++p) {
-    if (at(p).position < 0) continue;
-    sent[p] = at(p).position;
-    at(p).maybe.push_back(at(p).position);
-    entries.push_back(Struct{{"PartitionIndex", p},
-                             {"CommittedOffset", at(p).position},
-                             {"CommittedLeaderEpoch", at(p).epoch},
-                             {"CommittedMetadata", ""}});
-  }
-  if (sent.empty()) return;
-  request(
-      -1, commit_key, 8,
-      Struct{{"GroupId", group_},
-             {"GenerationIdOrMemberEpoch", 1},
-             {"MemberId", id()},
-             {"Topics", Array{Struct{{"Name", topic_name}, {"Partitions", std::move(entries)}}}}},
-      [this, sent](const Value& body) {
-        if (body.null()) {
-          for (const auto& [p, offset] : sent) {
-            const auto mine = std::ranges::find(at(p).maybe, offset);
-            if (mine == at(p).maybe.end()) continue;
-            at(p).lost.push_back(offset);
-            at(p).maybe.erase(mine);
-          }
-          return;
-        }
-        for (const auto& t : body["Topics"].array()) {
-          for (const auto& e : t["Partitions"].array()) {
-            if (e["ErrorCode"].number() != 0) violated(id() + ": a commit got an error");
-            Partition& part = at(static_cast<int>(e["PartitionIndex"].number()));
-            const auto offset = sent.at(static_cast<int>(e["PartitionIndex"].number()));
-            // Those sent before on this connection have been answered or are void.
-            const auto mine = std::ranges::find(part.maybe, offset);
-            if (mine == part.maybe.end()) continue;
-            part.maybe.erase(part.maybe.begin(), mine + 1);
-            part.committed = offset;
-          }
-        }
-      });
-}
-
 // As Java validates its position when the leader epoch has risen (KIP-320).
 void Consumer::validate(int p) {
   Partition& part = at(p);
@@ -368,18 +254,6 @@ void Consumer::seek_back() {
   part.epoch = -1;
   trace("seeks back to " + std::to_string(part.position));
   if (!group_.empty() && random_.percent(70)) commit();
-}
-
-void Consumer::restart() {
-  trace("restarts");
-  ++life_;
-  for (auto& p : partitions_) {
-    p.position = -1;
-    p.fetching = p.asking = false;
-    p.epoch = p.validated = -1;
-  }
-  close_all();
-  refresh();
 }
 
 }  // namespace shunt::sim

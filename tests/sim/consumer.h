@@ -2,6 +2,9 @@
 //
 // Every answer is held against what it was told before: records follow each other without a gap,
 // ends and epochs never fall, each partition asked is answered.
+//
+//     consumer.cpp        reads, asks for ends, seeks
+//     consumer_group.cpp  where it goes on, what it commits, what others do to that
 #pragma once
 
 #include "tests/sim/client.h"
@@ -20,6 +23,12 @@ class Consumer : public Client {
   const Records& read(int p) const { return partitions_[static_cast<std::size_t>(p)].read; }
   // The last acknowledged commit, unless one after it is not known to have counted; -1: none.
   std::int64_t committed(int p) const;
+  // Where others have put it since, in old's numbers.
+  std::optional<std::int64_t> reset(int p) const {
+    const auto& all = partitions_[static_cast<std::size_t>(p)].resets;
+    return all.empty() ? std::nullopt : std::optional(all.back());
+  }
+  void reset_past_proxy();
   // An unclean election before any cut: what is past `end` will be other records.
   void truncated(int p, std::int64_t end);
 
@@ -31,9 +40,10 @@ class Consumer : public Client {
     std::int32_t epoch = -1;      // of the last batch read
     std::int32_t validated = -1;  // leader epoch that the position was validated in
     bool fetching = false, asking = false, listing = false;
-    std::int64_t committed = -1;      // acknowledged
-    std::vector<std::int64_t> maybe;  // sent since, not answered yet
-    std::vector<std::int64_t> lost;   // sent, their connection lost: may count at any time
+    std::int64_t committed = -1;       // acknowledged
+    std::vector<std::int64_t> maybe;   // sent since, not answered yet
+    std::vector<std::int64_t> lost;    // sent, their connection lost: may count at any time
+    std::vector<std::int64_t> resets;  // since then, in old's numbers
     Records read;
   };
   Partition& at(int p) { return partitions_[static_cast<std::size_t>(p)]; }
@@ -53,10 +63,12 @@ class Consumer : public Client {
 
   std::string group_;
   bool audit_;
-  bool stopped_ = false;
+  bool stopped_ = false, away_ = false;
   int life_ = 0;
   wire::Version version_;
   bool one_by_one_;  // small answers
+  int isolation_;
+  int commits_;  // how often, of a hundred times: an idle group's offsets expire
   std::vector<Partition> partitions_;
 };
 

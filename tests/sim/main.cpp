@@ -162,8 +162,8 @@ int main(int argc, char** argv) {
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   const auto per_second = [&](std::uint64_t n) { return static_cast<double>(n) / took.count(); };
   std::printf(
-      "%llu runs, %llu cuts (%llu aborted), %llu epochs bumped, %llu events in %.1f s: %.0f "
-      "runs/s, %.0f cuts/s\n",
+      "%llu migrations, %llu cuts (%llu aborted), %llu epochs bumped, %llu events in %.1f s: %.0f "
+      "migrations/s, %.0f cuts/s\n",
       static_cast<unsigned long long>(all.runs), static_cast<unsigned long long>(all.cuts),
       static_cast<unsigned long long>(all.aborted), static_cast<unsigned long long>(all.bumps),
       static_cast<unsigned long long>(all.events), took.count(), per_second(all.runs),

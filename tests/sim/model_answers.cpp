@@ -126,7 +126,9 @@ bool ModelCluster::has_data(const Value& request, int broker) const {
       if (leads(broker, index, p["CurrentLeaderEpoch"]) != 0) return true;
       const ModelLog& l = logs_[static_cast<std::size_t>(index)];
       const auto at = p["FetchOffset"].number();
-      if (at < l.start() || at > l.end() || at < l.high_watermark()) return true;
+      if (at < l.start() || at > l.end() || at < l.readable(request["IsolationLevel"].number())) {
+        return true;
+      }
     }
   }
   return false;
@@ -149,12 +151,13 @@ Value ModelCluster::fetched(const Value& request, int broker) const {
         if (at < l.start() || at > l.end()) error = out_of_range;
         if (error == 0) {
           const auto most = std::min(room, p["PartitionMaxBytes"].number());
-          records = l.read(at, static_cast<std::size_t>(std::max<std::int64_t>(most, 0)), first);
+          records = l.read(at, l.readable(request["IsolationLevel"].number()),
+                           static_cast<std::size_t>(std::max<std::int64_t>(most, 0)), first);
           room -= static_cast<std::int64_t>(records.size());
           first = first && records.empty();
         }
         out.set("HighWatermark", error == 0 ? l.high_watermark() : -1);
-        out.set("LastStableOffset", error == 0 ? l.high_watermark() : -1);
+        out.set("LastStableOffset", error == 0 ? l.readable(1) : -1);
         out.set("LogStartOffset", error == 0 ? l.start() : -1);
       }
       out.set("ErrorCode", int{error});
@@ -210,7 +213,9 @@ Value ModelCluster::list_offsets(const Value& request, int broker) const {
     if (error != 0) return out;
     const ModelLog& l = logs_[static_cast<std::size_t>(index)];
     const bool earliest = p["Timestamp"].number() == -2;
-    out.set("Offset", earliest ? l.start() : log_end ? l.end() : l.high_watermark());
+    out.set("Offset", earliest  ? l.start()
+                      : log_end ? l.end()
+                                : l.readable(request["IsolationLevel"].number()));
     return out.set("LeaderEpoch", l.epoch());
   });
 }
@@ -233,24 +238,26 @@ Value ModelCluster::epochs(const Value& request, int broker) const {
 
 Value ModelCluster::commit(const Value& request) {
   const std::string group(request["GroupId"].text());
+  const bool simple = request["GenerationIdOrMemberEpoch"].number() < 0;
+  if (watch.committed) watch.committed();
   return each_partition(request, "Topics", "Name", "Partitions", [&](const Value& p) -> Value {
-    commits_[{group, index_of(p["PartitionIndex"])}] = {p["CommittedOffset"].number(),
-                                                        std::string(p["CommittedMetadata"].text())};
+    commits_[{group, index_of(p["PartitionIndex"])}] = {
+        p["CommittedOffset"].number(), std::string(p["CommittedMetadata"].text()),
+        simple ? time_.now() + simple_commits_last : Committed::never};
     return Struct{{"PartitionIndex", p["PartitionIndex"]}, {"ErrorCode", 0}};
   });
 }
 
 Value ModelCluster::committed_offsets(const Value& request) const {
   const std::string group(request["GroupId"].text());
-  return each_partition(
-      request, "Topics", "Name", "PartitionIndexes", [&](const Value& p) -> Value {
-        const auto it = commits_.find({group, index_of(p)});
-        const bool none = it == commits_.end();
-        return Struct{{"PartitionIndex", p},
-                      {"CommittedOffset", none ? std::int64_t{-1} : it->second.first},
-                      {"Metadata", none ? std::string() : it->second.second},
-                      {"ErrorCode", 0}};
-      });
+  return each_partition(request, "Topics", "Name", "PartitionIndexes",
+                        [&](const Value& p) -> Value {
+                          const auto* c = commit_of(group, index_of(p));
+                          return Struct{{"PartitionIndex", p},
+                                        {"CommittedOffset", c == nullptr ? -1 : c->offset},
+                                        {"Metadata", c == nullptr ? std::string() : c->metadata},
+                                        {"ErrorCode", 0}};
+                        });
 }
 
 Value ModelCluster::producer_id() {

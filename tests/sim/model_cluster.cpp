@@ -194,8 +194,14 @@ void ModelCluster::elect(int partition, bool unclean) {
 }
 
 std::int64_t ModelCluster::committed(const std::string& group, int partition) const {
+  const auto* c = commit_of(group, partition);
+  return c == nullptr ? -1 : c->offset;
+}
+
+const ModelCluster::Committed* ModelCluster::commit_of(const std::string& group,
+                                                       int partition) const {
   const auto it = commits_.find({group, partition});
-  return it == commits_.end() ? -1 : it->second.first;
+  return it == commits_.end() || it->second.expires <= time_.now() ? nullptr : &it->second;
 }
 
 void ModelCluster::append_past(int partition, wire::Bytes batch) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -44,6 +45,7 @@ class ModelCluster {
     std::function<void(int partition, const ReadBatch& batch, const ModelLog::Appended& done)>
         appended;
     std::function<void(int partition, const std::vector<RecordName>& lost)> truncated;
+    std::function<void()> committed;  // by a request
   };
   ModelCluster(Timeline& time, Random random, route::Cluster which, int partitions,
                std::int64_t start);
@@ -72,6 +74,12 @@ class ModelCluster {
   int leader(int partition) const { return leaders_[static_cast<std::size_t>(partition)]; }
   // Committed offsets: by group and partition; -1: none.
   std::int64_t committed(const std::string& group, int partition) const;
+  void commit_past(const std::string& group, int partition, std::int64_t offset) {
+    commits_[{group, partition}] = {offset, "", Committed::never};
+  }
+  // Offsets of who is in no group expire so long after their commit (GroupMetadata.scala), those of
+  // members do not.
+  static constexpr Time simple_commits_last = 900 * ms;
   // Appends past every connection: a producer that does not pass through the proxy.
   void append_past(int partition, wire::Bytes batch);
 
@@ -118,7 +126,14 @@ class ModelCluster {
   Time stopped_until_[brokers_per_cluster] = {};
   std::vector<bool> replicating_;
   std::vector<Waiting> waiting_;
-  std::map<std::pair<std::string, int>, std::pair<std::int64_t, std::string>> commits_;
+  struct Committed {
+    static constexpr Time never = std::numeric_limits<Time>::max();
+    std::int64_t offset = -1;
+    std::string metadata;
+    Time expires = never;
+  };
+  const Committed* commit_of(const std::string& group, int partition) const;
+  std::map<std::pair<std::string, int>, Committed> commits_;
   std::int64_t next_producer_id_ = 1;
 };
 

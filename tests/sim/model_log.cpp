@@ -35,11 +35,20 @@ void ModelLog::note(const wire::BatchHeader& h) {
   p.last.push_back({h.base_sequence, last_of(h), h.base_offset});
 }
 
+void ModelLog::note_transaction(const wire::BatchHeader& h) {
+  if (h.control()) {
+    open_.reset();
+  } else if (h.transactional() && !open_) {
+    open_ = h.base_offset;
+  }
+}
+
 ModelLog::Appended ModelLog::append(wire::Bytes bytes) {
   const auto read = read_batches(bytes);
   if (read.size() != 1 || !read[0].intact) return {corrupt_message, -1, false};
   wire::BatchHeader h = read[0].header;
-  if (h.producer_id >= 0) {
+  const bool ends = h.control();  // the coordinator's, not the producer's
+  if (h.producer_id >= 0 && !ends) {
     const auto it = producers_.find(h.producer_id);
     std::int64_t repeat = -1;
     Producer none;
@@ -57,15 +66,17 @@ ModelLog::Appended ModelLog::append(wire::Bytes bytes) {
   if (epochs_.empty() || epochs_.back().first != epoch_) epochs_.emplace_back(epoch_, end_);
   end_ += b.records;
   h.base_offset = b.base;
-  note(h);
+  if (!ends) note(h);
+  note_transaction(h);
   return {0, b.base, false};
 }
 
-Buffer ModelLog::read(std::int64_t from, std::size_t bytes_max, bool at_least_one) const {
+Buffer ModelLog::read(std::int64_t from, std::int64_t end, std::size_t bytes_max,
+                      bool at_least_one) const {
   Buffer out;
   auto b = std::upper_bound(batches_.begin(), batches_.end(), from,
                             [](std::int64_t v, const Batch& x) { return v < x.base + x.records; });
-  for (; b != batches_.end() && b->base + b->records <= high_watermark_; ++b) {
+  for (; b != batches_.end() && b->base + b->records <= end; ++b) {
     const bool first = out.empty() && at_least_one;
     if (out.size() >= bytes_max && !first) break;
     const auto room = first ? b->bytes.size() : std::min(b->bytes.size(), bytes_max - out.size());
@@ -84,9 +95,12 @@ void ModelLog::elect(bool keep, std::int64_t to) {
     high_watermark_ = std::min(high_watermark_, end_);
     std::erase_if(epochs_, [&](const auto& e) { return e.second >= end_; });
     producers_.clear();
+    open_.reset();
     for (const Batch& b : batches_) {
       wire::BatchHeader h;
-      if (wire::parse(b.bytes, h) == wire::BatchParse::ok) note(h);
+      if (wire::parse(b.bytes, h) != wire::BatchParse::ok) continue;
+      if (!h.control()) note(h);
+      note_transaction(h);
     }
   }
   ++epoch_;

@@ -5,6 +5,7 @@
 // with its offset.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -27,13 +28,18 @@ class ModelLog {
     bool repeat = false;  // it stood there before
   };
   Appended append(wire::Bytes batch);
-  // Whole batches from the one that holds `from` on, below the high watermark; what is over
-  // `bytes_max` is cut off, but for the first one when `at_least_one`.
-  Buffer read(std::int64_t from, std::size_t bytes_max, bool at_least_one) const;
+  // Whole batches from the one that holds `from` on, below `end`; what is over `bytes_max` is cut
+  // off, but for the first one when `at_least_one`.
+  Buffer read(std::int64_t from, std::int64_t end, std::size_t bytes_max, bool at_least_one) const;
 
   std::int64_t start() const { return start_; }
   std::int64_t end() const { return end_; }
   std::int64_t high_watermark() const { return high_watermark_; }
+  // What readers of an isolation level get to: not an open transaction's records, with 1.
+  std::int64_t readable(std::int64_t isolation) const {
+    return isolation == 0 || !open_ ? high_watermark_ : std::min(high_watermark_, *open_);
+  }
+  std::optional<std::int64_t> open_transaction() const { return open_; }  // its first record
   void replicate() { high_watermark_ = end_; }
 
   // A new leader. `keep`: it has all that the former one had; else what is at and past `to` is
@@ -62,12 +68,14 @@ class ModelLog {
  private:
   std::int16_t check(Producer& p, bool known, const wire::BatchHeader& h, std::int64_t& repeat);
   void note(const wire::BatchHeader& h);
+  void note_transaction(const wire::BatchHeader& h);
 
   std::int64_t start_, end_, high_watermark_;
   std::vector<Batch> batches_;
   std::int32_t epoch_ = 0;
   std::vector<std::pair<std::int32_t, std::int64_t>> epochs_;  // epoch, where it began
   std::map<std::int64_t, Producer> producers_;
+  std::optional<std::int64_t> open_;  // one at a time
 };
 
 }  // namespace shunt::sim

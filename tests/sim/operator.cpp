@@ -11,6 +11,7 @@ using route::Cluster;
 void Operator::start() {
   bypassed_.resize(static_cast<std::size_t>(sim_.plan.partitions));
   if (sim_.plan.bypass) sim_.oracle.writer(bypassing_writer, WriterKind::past);
+  if (sim_.plan.transactions) sim_.oracle.writer(transactional_writer, WriterKind::past);
   sim_.time.after(random_.between(5, 200) * ms, [this] { act(); });
   sim_.time.after(random_.between(20, 200) * ms, [this] { fault(); });
 }
@@ -41,6 +42,8 @@ void Operator::fault() {
   if (plan.bypass && random_.percent(20)) {
     bypass(static_cast<int>(random_.below(plan.partitions)));
   }
+  if (plan.transactions && random_.percent(50)) begin_transaction();
+  if (plan.reset_groups && random_.percent(30)) reset_a_group();
   if (plan.kill_proxy && sim_.proxy && random_.percent(15)) {
     if (random_.percent(50))
       sim_.kill();
@@ -102,6 +105,22 @@ void Operator::move_a_leader() {
   }
 }
 
+void Operator::reset_a_group() {
+  std::vector<Consumer*> members;
+  for (auto& c : sim_.consumers) {
+    if (!c->group().empty()) members.push_back(c.get());
+  }
+  if (members.empty()) return;
+  members[static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(members.size())))]
+      ->reset_past_proxy();
+}
+
+// A proxy that dies now has a commit at home that its journal does not know (rules A3).
+void Operator::committed() {
+  if (!sim_.plan.kill_proxy || sim_.calm() || !random_.percent(5)) return;
+  sim_.time.after(0, [this] { sim_.kill(); });
+}
+
 void Operator::bypass(int partition) {
   const RecordName r{bypassing_writer, static_cast<std::uint16_t>(partition),
                      bypassed_[static_cast<std::size_t>(partition)]++};
@@ -109,6 +128,47 @@ void Operator::bypass(int partition) {
   const RecordName records[] = {r};
   if (sim_.tracing()) sim_.trace(text(r) + " goes past the proxy");
   sim_.cluster(Cluster::old_cluster).append_past(partition, make_batch(-1, -1, -1, records));
+}
+
+// One of a producer that does not pass through the proxy and hangs for a while (rules A8).
+void Operator::begin_transaction() {
+  const int p = static_cast<int>(random_.below(sim_.plan.partitions));
+  auto& old = sim_.cluster(Cluster::old_cluster);
+  const auto* log = sim_.proxy ? sim_.proxy->splice.partition(topic_name, {}, p) : nullptr;
+  if (old.log(p).open_transaction()) return;
+  if (log == nullptr || log->log.tail().cluster != Cluster::old_cluster) return;
+  const RecordName records[] = {
+      {transactional_writer, static_cast<std::uint16_t>(p), transactions_++}};
+  sim_.oracle.sent(records[0]);
+  constexpr std::int64_t first_id = 1 << 20;
+  if (sim_.tracing()) sim_.trace(text(records[0]) + " begins a transaction past the proxy");
+  old.append_past(p, make_batch(first_id + transactions_, 0, 0, records, transactional));
+  sim_.time.after(random_.between(5, 500) * ms, [this, p] { end_transaction(p); });
+}
+
+// Its marker must stand in the segment that it began in: behind a seam it is not shown, and who
+// reads committed records alone would wait at its first one for ever.
+void Operator::end_transaction(int p) {
+  auto& old = sim_.cluster(Cluster::old_cluster);
+  const auto first = old.log(p).open_transaction();
+  if (!first) return;
+  const RecordName records[] = {
+      {transactional_writer, static_cast<std::uint16_t>(p), transactions_++}};
+  sim_.oracle.sent(records[0]);
+  const auto at = old.log(p).end();
+  old.append_past(p, make_batch((1 << 20) + transactions_, 0, -1, records, marker));
+  if (sim_.tracing()) sim_.trace(text(records[0]) + " ends a transaction at " + std::to_string(at));
+  // Lost with its leader, it comes again from the new one.
+  sim_.time.after(100 * ms, [this, p] { end_transaction(p); });
+  const auto* log = sim_.proxy ? sim_.proxy->splice.partition(topic_name, {}, p) : nullptr;
+  if (log == nullptr) return;
+  for (const auto& s : log->log.segments()) {
+    if (s.cluster != Cluster::old_cluster || *first < s.native_start || *first >= s.native_end)
+      continue;
+    if (at < s.native_end) continue;
+    violated("a transaction of partition " + std::to_string(p) + " that began at old's " +
+             std::to_string(*first) + " ends at " + std::to_string(at) + ", behind the seam");
+  }
 }
 
 void Operator::reached(const char* step) {

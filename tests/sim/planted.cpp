@@ -94,6 +94,7 @@ void read(Proxy& proxy, std::vector<splice::PartitionReading>& readings) {
         side->epoch_end = -1;
       }
     }
+    if (proxy.sim.has(Bug::abort_marker_after_s4)) r.from.last_stable = r.from.log_end;
     if (proxy.sim.has(Bug::end_below_shown)) {
       proxy.splice.partition(r.topic, {}, r.partition)->shown_end = {0};
     }

@@ -13,7 +13,8 @@ using wire::Value;
 
 namespace {
 constexpr wire::ApiKey metadata_key = 3, commit_key = 8, init_producer_id = 22;
-constexpr Time call_limit = 700 * ms, poll_every = 200 * ms;
+constexpr Time call_limit = 700 * ms, poll_every = 200 * ms,
+               copied_anew = ModelCluster::simple_commits_last / 3;
 constexpr auto copied_to = Cluster::new_cluster;
 }  // namespace
 
@@ -38,11 +39,17 @@ const char* Proxy::restore(const std::vector<splice::Record>& journal) {
 
 void Proxy::start() {
   for (const auto c : {Cluster::old_cluster, Cluster::new_cluster}) poll(c);
-  for (const auto& [group, commits] : splice.commits()) {  // the copier copies all anew
+  copy_all();
+}
+
+// At start, and every so often: what is copied expires by its commit's time.
+void Proxy::copy_all() {
+  for (const auto& [group, commits] : splice.commits()) {
     for (const auto& [key, c] : commits) {
       commit_accepted({group, key.first, key.second, c.at, c.metadata, c.time});
     }
   }
+  if (!sim.has(Bug::y_expired)) after(copied_anew, [this] { copy_all(); });
 }
 
 void Proxy::after(Time pause, Timeline::Action action) {

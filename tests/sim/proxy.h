@@ -73,6 +73,7 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
 
  private:
   void poll(route::Cluster c);
+  void copy_all();
   void copy_soon();
   std::set<std::pair<std::int64_t, std::uint32_t>> drawing_;
   std::map<int, std::vector<splice::Unclear>> unclear_before_;  // the migration, by partition

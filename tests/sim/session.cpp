@@ -194,9 +194,6 @@ void Session::request(Buffer& buffer) {
   } else if (!proxy_.splice.idle()) {
     next_ = {};
     if (splice_request(h, m, frame)) return;
-  } else if (h.api ==
-             fetch) {  // (net does not keep it: what is asked before `start` stays unclipped)
-    next_.asked.assign(frame.begin(), frame.end());
   }
   route::dispatch(m, parts_, proxy_.view(), origin(h.api), decision_);
   if (h.api == produce && !judged_.empty()) take_out_own_leaves();
@@ -222,6 +219,8 @@ Exchange& Session::expect(const wire::RequestHeader& h, const wire::Message& m) 
   e->version = h.version;
   e->correlation = h.correlation;
   e->began_ms = proxy_.sim.time.now_ms();
+  e->next_cut = proxy_.splice.next_cut();
+  e->before = proxy_.splice.idle();
   if (next_.change || next_.spliced || !next_.asked.empty()) {
     e->change = std::move(next_.change);
     e->spliced = next_.spliced;

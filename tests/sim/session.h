@@ -44,8 +44,7 @@ struct Exchange {
       if (std::exchange(resent, false)) --log->resent_unanswered;
     }
     // A resend that was let through during a hold may be answered after the flip: what it says of
-    // firsts and of unclear batches is not of the tail that is there by then. (net has no such
-    // test.)
+    // firsts and of unclear batches is not of the tail that is there by then.
     bool of_tail() const { return log != nullptr && log->log.tail().cut == cut; }
   };
   std::vector<Bound> roads;
@@ -56,6 +55,8 @@ struct Exchange {
   };
   std::vector<Asked> asks;
   std::function<wire::Value(const wire::Value&)> change;
+  std::uint32_t next_cut = 0;
+  bool before = false;  // asked before the migration: nobody can ask it again
   bool spliced = false, whole = false;
   bool unclipped = false;  // a planted bug
   Buffer asked;
@@ -209,6 +210,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::vector<splice::Judged> judged_;
   bool parked_ = false, lingering_ = false, ended_ = false, closed_ = false, resuming_ = false;
   bool client_open_ = true;
+  bool out_of_range_ = false;  // a streamed Fetch met a hole: the next one is a task
 };
 
 }  // namespace shunt::sim

@@ -32,7 +32,7 @@ std::unique_ptr<route::Offsets> Session::offsets_for(const Exchange& e, route::C
   // A Fetch that was asked before the migration began is clipped, and learnt from, as others are.
   const bool fetched = e.answer->api == fetch && !proxy_.splice.idle();
   if (!e.spliced && !fetched) return nullptr;
-  auto tails = std::make_unique<splice::Tails>(proxy_.splice, from);
+  auto tails = std::make_unique<splice::Tails>(proxy_.splice, from, e.next_cut);
   if (e.unclipped) return std::make_unique<planted::Unclipped>(std::move(tails));
   return tails;
 }
@@ -43,12 +43,14 @@ std::optional<std::size_t> Session::take_answer(Link& link, std::span<std::byte>
       auto& t = *link.translator;
       const auto n = t.take(data);
       if (t.error() != nullptr) {
-        proxy_.sim.bad_answer(t.error());
+        proxy_.sim.bad_answer(t.error(), queue_.front()->before);
         return close(t.error()), std::nullopt;
       }
       send_client(data.first(n));
       if (!t.done()) return n > 0 ? std::optional(n) : std::nullopt;
       learn(*queue_.front(), 0, link.node, {}, t.noticed());
+      if (const auto* tails = dynamic_cast<splice::Tails*>(link.offsets.get()))
+        out_of_range_ |= tails->out_of_range();
       link.inbound = Inbound::head;
       link.translator.reset();
       link.offsets.reset();
@@ -171,11 +173,12 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
   edits_.clear();
   if (const char* why = route::translate(*e.answer, e.version, body, from.cluster, names_, edits_,
                                          noticed, offsets.get())) {
-    proxy_.sim.bad_answer(why);
+    proxy_.sim.bad_answer(why, e.before);
     return close(why);
   }
-  if (const auto* tails = dynamic_cast<splice::Tails*>(offsets.get());
-      tails != nullptr && e.answer->api == produce) {
+  const auto* tails = dynamic_cast<splice::Tails*>(offsets.get());
+  if (tails != nullptr) out_of_range_ |= tails->out_of_range();
+  if (tails != nullptr && e.answer->api == produce) {
     for (const auto& accepted : tails->accepted()) {  // all records of it, not its first alone
       for (const auto& b : e.roads) {
         if (b.part == a.part && b.log == accepted.log)

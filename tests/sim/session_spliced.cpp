@@ -133,7 +133,7 @@ bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m
   const auto request = decoded(h, m, frame);
   std::optional<route::NodeKey> node;
   Array topics;
-  bool streams = true;
+  bool streams = !std::exchange(out_of_range_, false);
   for (const auto& t : request["Topics"].array()) {
     Array partitions;
     for (const auto& p : t["Partitions"].array()) {
@@ -233,14 +233,14 @@ bool Session::committed(const wire::RequestHeader& h, const wire::Message& m,
                         std::span<std::byte> frame) {
   const auto request = decoded(h, m, frame);
   if (h.api == offset_fetch) {
-    next_.change = [this, asked = request](const Value& answer) {
-      auto fetched = splice::fetched(proxy_.splice, asked, answer);
-      // What is shown now is the group's place from here on: a later torn pair must not be made of
-      // an older commit.
+    next_.change = [this, asked = request,
+                    since = proxy_.splice.last_commit()](const Value& answer) {
+      auto fetched = splice::fetched(proxy_.splice, asked, answer, since);
       for (const auto& d : fetched.drift) {
-        proxy_.record(splice::CommitAccepted{d.group, d.topic, d.partition, d.shown, d.metadata,
-                                             proxy_.sim.time.now_ms()},
-                      false);
+        if (const auto c = splice::shown_instead(d, proxy_.sim.time.now_ms())) {
+          proxy_.record(*c, false);
+          proxy_.commit_accepted(*c);
+        }
       }
       return planted::committed(proxy_, asked, answer, fetched.answer);
     };

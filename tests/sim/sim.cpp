@@ -4,6 +4,7 @@
 
 #include "tests/sim/consumer.h"
 #include "tests/sim/cut_run.h"
+#include "tests/sim/onlooker.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/producer.h"
 #include "tests/sim/session.h"
@@ -43,6 +44,9 @@ Sim::Sim(const Options& o) : options(o), random(o.seed) {
                ", which is not written to any more");
     };
   }
+  cluster(Cluster::old_cluster).watch.committed = [this] {
+    if (operator_) operator_->committed();
+  };
   oracle.partitions(plan.partitions);
 }
 
@@ -68,6 +72,9 @@ void Sim::make_plan() {
   plan.unclean = plan.move_leaders && !plan.kill_proxy && r.percent(20);
   if (plan.kill_proxy) plan.stall_links = plan.stop_brokers = false;
   plan.operator_every = r.between(50, 250) * ms;
+  plan.reset_groups = !plan.unclean && r.percent(15);
+  plan.onlooker = r.percent(15);
+  plan.transactions = !plan.unclean && r.percent(12);
   plan.old_start = r.percent(50) ? 0 : r.between(1, 50);
   plan.new_start = r.percent(70) ? 0 : r.between(1, 50);
 }
@@ -77,9 +84,11 @@ void Sim::trace(const std::string& what) {
   std::printf("%9.3f  %s\n", static_cast<double>(time.now()) / 1000, what.c_str());
 }
 
-void Sim::bad_answer(const std::string& why) {
+void Sim::bad_answer(const std::string& why, bool asked_before) {
   trace("an answer is refused: " + why);
-  if (!plan.bypass && !plan.stall_links && !plan.stop_brokers && !plan.cut_links) {
+  if (asked_before) return;
+  const bool past = plan.bypass || plan.transactions;  // others write behind a seam, too
+  if (!past && !plan.stall_links && !plan.stop_brokers && !plan.cut_links) {
     violated("a client's connection was closed because of a broker's answer: " + why);
   }
 }
@@ -133,6 +142,8 @@ void Sim::run() {
     say(plan.kill_proxy, "SIGKILL");
     say(plan.unclean, "unclean elections");
     say(plan.bypass, "a producer past the proxy");
+    say(plan.transactions, "transactions past the proxy");
+    say(plan.reset_groups, "groups reset past the proxy");
     say(plan.slow_replicas, "slow replicas");
     say(plan.slow_ways, "slow ways");
   }
@@ -150,6 +161,10 @@ void Sim::run() {
   consumers.push_back(std::make_unique<Consumer>(*this, "c0", "g0"));
   if (random.percent(40)) consumers.push_back(std::make_unique<Consumer>(*this, "c1", "g1"));
   if (random.percent(30)) consumers.push_back(std::make_unique<Consumer>(*this, "r0", ""));
+  if (plan.onlooker) {
+    onlooker_ = std::make_unique<Onlooker>(*this);
+    onlooker_->look();
+  }
   for (auto& p : producers) time.after(random.between(0, 30) * ms, [&p] { p->start(); });
   for (auto& c : consumers) time.after(random.between(0, 60) * ms, [&c] { c->start(); });
 
@@ -198,7 +213,7 @@ bool Sim::at_rest() const {
     const auto* log = proxy->splice.partition(topic_name, {}, p);
     const splice::Segment tail = log == nullptr ? splice::Segment{} : log->log.tail();
     const auto& native = clusters_[static_cast<std::size_t>(tail.cluster)]->log(p);
-    if (native.high_watermark() != native.end()) return false;
+    if (native.readable(1) != native.end()) return false;
     for (const auto& c : consumers) {
       if (c->position(p) != tail.shown(native.end()).at) return false;
     }
@@ -228,6 +243,7 @@ void Sim::check_end() {
       for (const auto& cluster : clusters_) {
         const auto has = cluster->committed(c->group(), p);
         if (has == pair.of(cluster->which())) continue;
+        if (cluster->which() == Cluster::old_cluster && has == c->reset(p)) continue;
         violated(c->group() + " has committed " + std::to_string(c->committed(p)) +
                  " of partition " + std::to_string(p) + ", " +
                  std::string(route::name(cluster->which())) + " has " + std::to_string(has) +

@@ -14,6 +14,7 @@ class Proxy;
 class ClientConnection;
 class Producer;
 class Consumer;
+class Onlooker;
 class Operator;
 
 struct Options {
@@ -28,7 +29,8 @@ struct Plan {
   Time length = 2500 * ms;  // until everything must come to rest
   bool cut_links = false, stop_brokers = false, stall_links = false, move_leaders = false;
   bool kill_proxy = false, pause = false, slow_replicas = false, slow_ways = false;
-  bool bypass = false, unclean = false;
+  bool bypass = false, unclean = false, reset_groups = false, onlooker = false,
+       transactions = false;
   std::int64_t hold_limit_ms = 400, unclear_ms = 900;
   Time operator_every = 250 * ms;
   std::int64_t old_start = 0, new_start = 0;
@@ -47,8 +49,9 @@ class Sim {
   bool tracing() const { return options.trace; }
   void kill();                     // the proxy, now
   void reached(const char* step);  // of a cut
-  void bad_answer(
-      const std::string& why);         // the proxy took a broker's answer for one not to be shown
+  // The proxy took a broker's answer for one not to be shown. `asked_before`: the migration; it may
+  // come after a cut and its undo, with records of both.
+  void bad_answer(const std::string& why, bool asked_before);
   bool calm() const { return calm_; }  // no more faults, the rest must come to its end
 
   const Options options;
@@ -73,6 +76,7 @@ class Sim {
 
   std::unique_ptr<ModelCluster> clusters_[2];
   std::unique_ptr<Operator> operator_;
+  std::unique_ptr<Onlooker> onlooker_;
   bool calm_ = false;
 };
 

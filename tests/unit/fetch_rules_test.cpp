@@ -297,6 +297,18 @@ TEST_CASE("fetch: out of range is a jump inside the log, an error outside of it"
   w.model.log(new_cluster, moved, 0).end = w.model.log(new_cluster, moved, 0).high_watermark = 6;
   e = w.run(w.request({{moved, 0, 25}}));
   CHECK(w.offsets(e, 25) == std::vector<std::int64_t>{30, 31, 32, 33, 34});
+  // Just where it ends now nothing ever comes either.
+  e = w.run(w.request({{moved, 0, 23}}));
+  CHECK(w.offsets(e, 23) == std::vector<std::int64_t>{30, 31, 32, 33, 34});
+  REQUIRE(w.task->jumps().size() == 1);
+  CHECK(w.task->jumps()[0].from.at == 23);
+  CHECK(w.task->jumps()[0].to.at == 30);
+  // Followers that are behind are waited for.
+  w.model.log(new_cluster, moved, 0).end = 13;
+  e = w.run(w.request({{moved, 0, 23}}));
+  CHECK(w.offsets(e, 23).empty());
+  CHECK(e["ErrorCode"].number() == 0);
+  CHECK(w.task->jumps().empty());
   // Past the end.
   e = w.run(w.request({{moved, 0, 36}}));
   CHECK(e["ErrorCode"].number() == 1);

@@ -193,7 +193,9 @@ struct Fetched {
 };
 
 // An OffsetFetch of group g through its bytes, in any version. `all`: the request names no topics.
-Fetched fetch(const World& w, int version, Array moved, bool all = false, int group_error = 0) {
+// `since`: the last commit when it was asked; without: none came meanwhile.
+Fetched fetch(const World& w, int version, Array moved, bool all = false, int group_error = 0,
+              std::uint64_t since = ~std::uint64_t{0}) {
   const bool batched = version >= 8;
   const auto topic = [&](const char* name, int id, const char* list, Array elements) {
     Struct t{{"Name", name}, {list, std::move(elements)}};
@@ -214,7 +216,7 @@ Fetched fetch(const World& w, int version, Array moved, bool all = false, int gr
                                                                      {"ErrorCode", group_error}}}}}
           : Struct{{"Topics", topics}, {"ErrorCode", group_error}};
   const auto got = splice::fetched(w.state, through(*wire::request(offset_fetch), version, request),
-                                   through(*wire::response(offset_fetch), version, answer));
+                                   through(*wire::response(offset_fetch), version, answer), since);
   const Value shown = through(*wire::response(offset_fetch), version, got.answer);
   if (!batched) return {shown["Topics"], got.drift};
   CHECK(shown["Groups"].array()[0]["Topics"].array().empty());
@@ -281,6 +283,36 @@ TEST_CASE("commits: a torn pair repeats, it never skips", "[splice]") {
   CHECK(got.drift[0].expected == 100);
   CHECK(entry(fetch(cut_once(), 8, {fetched_partition(0, 500)}).topics, 0, 0)["CommittedOffset"]
             .number() == 100);
+}
+
+TEST_CASE("commits: what is shown of a drift is where the group goes on", "[splice]") {
+  World w = cut_once();
+  journal(w, 0, 130);  // (100, 35)
+  const auto since = w.state.last_commit();
+  const auto got = fetch(w, 8, {fetched_partition(0, 40)}, false, 0, since);
+  REQUIRE(got.drift.size() == 1);
+  const auto instead = splice::shown_instead(got.drift[0], 7);
+  REQUIRE(instead);
+  CHECK(instead->at.at == 40);
+  CHECK(instead->metadata == "home");
+  CHECK(w.state.apply(*instead) == nullptr);
+  CHECK(fetch(w, 8, {fetched_partition(0, 40)}).drift.empty());
+  // Put elsewhere once more, and asked before that was journaled: it is no newer than the question.
+  const auto again = fetch(w, 8, {fetched_partition(0, 60)}, false, 0, since);
+  CHECK(entry(again.topics, 0, 0)["CommittedOffset"].number() == 60);
+  // It read on to 110, the home took that, we died before the journal had it: not 130 again.
+  CHECK(entry(fetch(w, 8, {fetched_partition(0, 100)}).topics, 0, 0)["CommittedOffset"].number() ==
+        100);
+}
+
+TEST_CASE("commits: one that came after the home was asked is newer than its word", "[splice]") {
+  World w = cut_once();
+  journal(w, 0, 40);
+  const auto since = w.state.last_commit();
+  journal(w, 0, 130);
+  const auto got = fetch(w, 8, {fetched_partition(0, 40)}, false, 0, since);
+  CHECK(entry(got.topics, 0, 0)["CommittedOffset"].number() == 130);
+  CHECK(got.drift.empty());
 }
 
 TEST_CASE("commits: errors pass, another group's commits do not count", "[splice]") {

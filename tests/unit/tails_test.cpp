@@ -47,7 +47,7 @@ Value shown(World& w, wire::ApiKey api, wire::Version v, Cluster from, const Val
   const wire::Message& m = *wire::response(api);
   const Buffer body = messages::encoded(m, v, answer);
   Ids ids(w.model);
-  Tails tails(w.state, from), again(w.state, from);
+  Tails tails(w.state, from, w.state.next_cut()), again(w.state, from, w.state.next_cut());
   route::StreamTranslator t(m, v, body.size(), from, ids, &tails);
   Buffer all = body;
   std::size_t done = 0, have = 0;
@@ -208,4 +208,23 @@ TEST_CASE("tails: what may not be shown ends the session", "[tails]") {
   w.state.partition(waiting, {}, 0)->candidate_end = 5;
   CHECK(fetched(old_cluster, waiting, 0, 5) == "");
   CHECK(fetched(old_cluster, waiting, 0, 6) == past);
+}
+
+TEST_CASE("tails: an answer is of the segment it was asked for, whatever came since", "[tails]") {
+  World w(7);
+  const auto asked = w.state.next_cut();
+  for (int n = 0; n < 2; ++n) {
+    w.produce();
+    w.cut();
+  }
+  const auto& segments = w.part(0).log.segments();
+  REQUIRE(w.home() == old_cluster);
+  Tails before(w.state, old_cluster, asked), now(w.state, old_cluster, w.state.next_cut());
+  const auto* shift = before.at(moved, {}, 0);
+  REQUIRE(shift != nullptr);
+  CHECK(shift->offset == 0);
+  CHECK(shift->native_end == segments[0].native_end);
+  shift = now.at(moved, {}, 0);
+  REQUIRE(shift != nullptr);
+  CHECK(shift->offset == segments[2].start.at - segments[2].native_start);
 }
