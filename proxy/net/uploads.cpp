@@ -67,7 +67,6 @@ bool Session::begin_part(wire::Bytes begin, std::span<std::byte> records) {
   link_to(*node);
   u.link = links_[*node];
   if (u.exchange != nullptr) {
-    u.exchange->next_cut = world_.splice.next_cut();  // a part may wait: those before are answered
     ++u.exchange->parts_left;
     u.link->awaited.push_back({u.exchange, u.exchange->parts.size() - 1});
     watch(*u.exchange, u.exchange->parts.size() - 1, u.cut.topic(), u.cut.topic_id(),
