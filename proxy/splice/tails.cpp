@@ -10,6 +10,7 @@ const route::Shift* Tails::at(std::string_view topic, const wire::Uuid& shown_id
                               std::int32_t partition) {
   log_ = state_.partition(topic, shown_id, partition);
   shift_ = {};
+  failed_ = false;
   if (log_ == nullptr) {
     if (from_ == Cluster::old_cluster) return nullptr;
     shift_.refused = "the new cluster answers for a partition that is in no migration";
@@ -47,6 +48,7 @@ std::optional<std::int64_t> Tails::shown(Role role, std::int64_t native) {
     default: {
       const auto v = log_->log.at_or_after({from_, native});
       if (!v) return -1;
+      if (failed_) return v->at;
       log_->show({v->at + 1});
       accepted_.push_back({log_, *v});
       return v->at;
@@ -58,6 +60,7 @@ bool Tails::hides(std::int64_t error) {
   constexpr std::int64_t offset_out_of_range = 1;
   const bool hidden = error == offset_out_of_range && log_->log.spliced();
   out_of_range_ |= hidden;
+  failed_ = error != 0;
   return hidden;
 }
 

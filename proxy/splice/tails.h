@@ -43,6 +43,9 @@ class Tails : public route::Offsets {
   const std::uint64_t began_;
   std::vector<Accepted> accepted_;
   PartitionLog* log_ = nullptr;
+  // Brokers say where a batch stands also when it is not acknowledged (error 6, 7, 20): it may be
+  // gone with their leadership, and has not been shown.
+  bool failed_ = false;
   bool out_of_range_ = false;
   std::size_t segment_ = 0;  // from_'s last one when the answer began
   route::Shift shift_;

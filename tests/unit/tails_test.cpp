@@ -175,6 +175,26 @@ TEST_CASE("tails: acknowledgements, also of an earlier segment", "[tails]") {
   CHECK(e["BaseOffset"].number() == w.part(0).log.segments()[1].end().at - 1);
 }
 
+TEST_CASE("tails: where a batch stood that was not acknowledged has not been shown", "[tails]") {
+  World w(5);
+  w.produce();
+  w.cut();
+  const auto before = w.part(0).shown_end;
+  const auto at = w.part(0).log.tail().native(before).at + 7;
+  for (const int error : {6, 7, 20}) {
+    const Value answer = Struct{
+        {"Responses",
+         Array{Struct{{"Name", moved},
+                      {"PartitionResponses",
+                       Array{Struct{{"Index", 0}, {"ErrorCode", error}, {"BaseOffset", at}}}}}}}};
+    const Value e = first(shown(w, produce, 9, new_cluster, answer), "PartitionResponses");
+    CHECK(e["ErrorCode"].number() == error);
+    CHECK(w.part(0).shown_end == before);
+  }
+  shown(w, produce, 9, new_cluster, produced(w, new_cluster, moved, 0, at));
+  CHECK(w.part(0).shown_end.at == before.at + 8);
+}
+
 TEST_CASE("tails: what may not be shown ends the session", "[tails]") {
   World w(6);
   w.produce();
