@@ -119,6 +119,11 @@ class Client:
         self.events("assigned")
         return len(self._held)
 
+    def members(self):
+        """How many members hold partitions now."""
+        self.events("assigned")
+        return len({member for member, _ in self._held})
+
     def quiet(self):
         """Producing ends; returns when every record sent is acknowledged or has failed."""
         self.process.stdin.write(b"quiet\n")

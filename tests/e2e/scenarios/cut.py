@@ -98,7 +98,10 @@ class Batch:
                 rate=RATE_WITH_ALL if self.pair.everything and kind not in SLOW else RATE,
             )  # fmt: skip
         for client in self.all():
-            client.wait("all partitions held", lambda c: c.partitions() == PARTITIONS)
+            client.wait(
+                "all partitions held by all members",
+                lambda c: c.partitions() == PARTITIONS and c.members() == MEMBERS,
+            )
         progress(self.all(), PARTITIONS)
         self.begun = time.time()  # groups form before: at a rebalance kafka-go repeats by chance
 
