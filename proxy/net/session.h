@@ -38,7 +38,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void drain();
   void close(observe::CloseCause cause, const std::string& why = {});
 
-  // produce.cpp: for a cut and for who waits.
+  // produce.cpp, produce_under_way.cpp: for a cut and for who waits.
   void unpark();
   using Topics = std::set<std::string, std::less<>>;
   struct Pending {
@@ -126,6 +126,14 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void watch(Exchange& e, std::size_t part, std::string_view topic, const wire::Uuid& topic_id,
              std::int32_t partition, route::NodeKey node, const splice::BatchId& batch, bool first,
              route::ProduceOrder::Mark mark);
+  std::string client_name() const;
+  void settle(Exchange& e, std::size_t part, const wire::Value& answer);
+  void mark_unclear(const Link& link);
+  bool half_sent(const Link& link) const;
+  void park(std::span<std::byte> frame);
+  static bool is_acks_0(std::span<std::byte> frame);
+
+  // produce_under_way.cpp
   std::optional<World::Writer> writer(const splice::PartitionLog& log,
                                       const splice::BatchId& batch) const;
   bool on_another_road(const splice::PartitionLog& log, const splice::BatchId& batch) const;
@@ -133,13 +141,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void release_road(Exchange::Bound& b);
   void leave_roads();
   void leave_road(Exchange::Bound& b);
-  std::string client_name() const;
-  void settle(Exchange& e, std::size_t part, const wire::Value& answer);
-  void mark_unclear(const Link& link);
-  bool half_sent(const Link& link) const;
   std::string unanswered_on(const Link& link, const Topics& topics) const;
-  void park(std::span<std::byte> frame);
-  static bool is_acks_0(std::span<std::byte> frame);
 
   // spliced.cpp
   bool splice_request(const wire::RequestHeader& h, const wire::Message& m,
