@@ -91,7 +91,7 @@ void check_versions(Run& run) {
   std::set<std::string> named;
   for (const auto& s : run.world.sessions) {
     const auto what = s->beyond_offer();
-    if (what.empty() || s->since() < run.world.offered_since) continue;
+    if (what.empty() || s->to_agree_anew()) continue;
     const auto& id = s->who().client_id;
     const std::string client = id.empty() ? s->remote() : id;
     if (!named.insert(client).second) continue;

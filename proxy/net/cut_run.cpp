@@ -95,8 +95,7 @@ std::string CutRun::from_before() const {
   const auto now = Clock::now();
   if (now < world_.clear_at) return "what a daemon that died had sent to brokers";
   for (const auto& s : world_.sessions) {
-    if (s->since() < world_.offered_since && !s->beyond_offer().empty())
-      return s->remote() + " to agree on versions anew";
+    if (s->to_agree_anew()) return s->remote() + " to agree on versions anew";
   }
   if (now > world_.migration_began + world_.settings.move.early_polls) return {};
   for (const auto& s : world_.sessions) {
@@ -112,7 +111,7 @@ void CutRun::prepare() {
   // What agreed on more before new was seen is ended once, between two requests.
   const auto sessions = world_.sessions;
   for (const auto& s : sessions) {
-    if (s->since() < world_.offered_since && !s->beyond_offer().empty()) s->drain();
+    if (s->to_agree_anew()) s->drain();
   }
   if (const auto what = from_before(); !what.empty()) {
     if (what != told_) observe::log::info("cut.waits", {{"for", what}});

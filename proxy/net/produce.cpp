@@ -263,8 +263,7 @@ void Session::watch(Exchange& e, std::size_t part, std::string_view topic,
 
 // A Produce answer: what it says of firsts and of unclear batches (rules A1, A4).
 void Session::settle(Exchange& e, std::size_t part, const wire::Value& answer) {
-  const auto error_of = [&](const Exchange::Bound& b) -> std::int64_t {
-    const auto at = world_.splice.place_of(*b.log);
+  const auto error_of = [&](const splice::State::Place& at) -> std::int64_t {
     for (const auto& t : answer["Responses"].array()) {
       if (t["Name"].text() != at.topic->name &&
           (!t["Name"].text().empty() ||
@@ -279,9 +278,9 @@ void Session::settle(Exchange& e, std::size_t part, const wire::Value& answer) {
   };
   for (const auto& b : e.roads) {
     if (b.part != part || !b.of_tail()) continue;
-    const auto error = error_of(b);
+    const auto at = world_.splice.place_of(*b.log);
+    const auto error = error_of(at);
     if (b.first) {
-      const auto at = world_.splice.place_of(*b.log);
       if (error == 0) {
         world_.record(splice::FirstAccepted{at.topic->name, at.partition, b.batch.producer_id},
                       false);
@@ -291,10 +290,8 @@ void Session::settle(Exchange& e, std::size_t part, const wire::Value& answer) {
       world_.wake_parked();
     }
     if (error == 0 || error == duplicate_sequence) {
-      if (splice::rewrites(*b.log, b.batch)) {
-        const auto at = world_.splice.place_of(*b.log);
+      if (splice::rewrites(*b.log, b.batch))
         world_.record(splice::Rewritten{at.topic->name, at.partition, b.batch}, false);
-      }
       std::erase_if(b.log->unclear, [&](const splice::Unclear& u) { return u.batch == b.batch; });
     }
   }

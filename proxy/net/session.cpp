@@ -246,6 +246,10 @@ std::string Session::beyond_offer() const {
   return {};
 }
 
+bool Session::to_agree_anew() const {
+  return since_ < world_.offered_since && !beyond_offer().empty();
+}
+
 void Session::drain() {
   draining_ = true;
   finish_if_done();

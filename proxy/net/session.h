@@ -53,9 +53,10 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   // These topics live elsewhere now: polls that are parked at brokers end (rules B6).
   void route_changed(const Topics& topics);
 
-  // What it has used that is not offered (any more): "Fetch v3: offered 4-17"; empty: nothing. It
-  // agreed on that before new was seen, or never asked.
+  // What it has used that is not offered (any more): "Fetch v3: both serve 4-17"; empty: nothing.
   std::string beyond_offer() const;
+  // It agreed on that before new was seen: on a new connection it would not.
+  bool to_agree_anew() const;
   // A Fetch that was asked before then is still to be answered.
   bool polls_since_before(Clock::time_point then) const;
 

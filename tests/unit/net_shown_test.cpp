@@ -25,6 +25,16 @@ std::pair<std::int64_t, std::int64_t> leader(Moving& p) {
   return {part["LeaderId"].number(), part["LeaderEpoch"].number()};
 }
 
+// The migration begins while old still owes a reader's poll its answer.
+void start_over_a_poll(Moving& p, fake::Peer& reader, std::int64_t at) {
+  p.olds.keep(Moving::fetch);
+  reader.send(Moving::fetch_frame(1, {{0, at}}, 20'000));
+  REQUIRE(p.until([&] { return p.olds.kept.size() == 1; }));
+  p.olds.keeps = [](const fake::Asked&) { return false; };
+  const auto begun = p.started();
+  REQUIRE(p.until([&] { return begun->over; }));
+}
+
 }  // namespace
 
 TEST_CASE("a poll that is parked at the flip goes on at the other cluster", "[cut]") {
@@ -58,12 +68,7 @@ TEST_CASE("a poll that is parked at the flip goes on at the other cluster", "[cu
 TEST_CASE("a cut waits for polls asked before its migration", "[cut]") {
   Moving p(9s, false);
   const auto reader = p.client();
-  p.olds.keep(Moving::fetch);
-  reader->send(Moving::fetch_frame(1, {{0, 0}}, 20'000));
-  REQUIRE(p.until([&] { return p.olds.kept.size() == 1; }));
-  p.olds.keeps = [](const fake::Asked&) { return false; };
-  const auto begun = p.started();
-  REQUIRE(p.until([&] { return begun->over; }));
+  start_over_a_poll(p, *reader, 0);
   const auto cut = p.cut();
   REQUIRE(p.at("S1"));
   CHECK_FALSE(p.until([&] { return cut->over; }, 100ms));
@@ -79,12 +84,7 @@ TEST_CASE("a poll asked before the migration began shows nothing past the seam",
   Moving p(9s, false, 0ms);
   const auto app = p.client(), reader = p.client();
   CHECK(p.does(app, 1, {{0, 1000, 0, 5}}) == "0 at 0");
-  p.olds.keep(Moving::fetch);
-  reader->send(Moving::fetch_frame(1, {{0, 5}}, 20'000));
-  REQUIRE(p.until([&] { return p.olds.kept.size() == 1; }));
-  p.olds.keeps = [](const fake::Asked&) { return false; };
-  const auto begun = p.started();
-  REQUIRE(p.until([&] { return begun->over; }));
+  start_over_a_poll(p, *reader, 5);
   p.goes(p.cut());
   p.olds[0].append(fake::batch_of({0, -1, -1, 1}));  // somebody writes past us
   p.olds.answer_kept();
