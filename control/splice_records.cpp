@@ -172,6 +172,12 @@ struct ToJson {
     w.number("partition", r.partition);
     write(w, r.batch);
   }
+  void operator()(const NewSkipped& r) {
+    type("new_skipped");
+    w.text("topic", r.topic);
+    w.number("partition", r.partition);
+    out["on"] = r.on;
+  }
   void operator()(const ProducerMapped& r) {
     type("producer");
     w.number("producer", r.producer_id);
@@ -297,6 +303,8 @@ std::optional<splice::Record> read_splice_record(std::string_view type, Reader& 
                  read_producers(r)};
   if (type == "rewritten")
     return Rewritten{r.text("topic"), r.number<std::int32_t>("partition"), read_batch_id(r)};
+  if (type == "new_skipped")
+    return NewSkipped{r.text("topic"), r.number<std::int32_t>("partition"), r.flag("on")};
   if (type == "producer")
     return ProducerMapped{r.number<std::int64_t>("producer"), r.number<std::uint32_t>("cut"),
                           r.number<std::int64_t>("id")};

@@ -1,7 +1,5 @@
 #include "proxy/net/cut_run.h"
 
-#include <csignal>
-
 #include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
 
@@ -44,8 +42,7 @@ void CutRun::tell(const char* step) {
   e.keys.emplace_back("to", std::string(route::name(cut_.plan().to)));
   if (held_since_ > 0) e.keys.emplace_back("held_ms", now_ms() - held_since_);
   if (aborted) e.keys.emplace_back("reason", cut_.reason());
-  // A fault that tests ask for: "S4" ends the daemon when S4 has been reached, its record written.
-  if (world_.settings.die_at == e.step && !aborted) std::raise(SIGKILL);
+  if (!aborted) world_.reached(e.step);
   world_.metrics.cut_step = aborted ? 0 : step[1] - '0';
   world_.events.add(std::move(e));
 }

@@ -233,15 +233,8 @@ void Mover::undo(const UndoRequest& request, Done<ProduceMoved> done) {
   if (m == nullptr || !may_begin(*m, why)) return done(&why, {});
   const auto* move = m->newest();
   ProduceMoved nothing;
+  if (request.without_new) return leave_new(*m, request.skip_unreachable, std::move(done));
   if (move == nullptr) return done(nullptr, nothing);
-  if (request.without_new) {
-    if (move->to != Cluster::new_cluster) {
-      why = refuse(409, "not_on_new", "the newest move went to old: there is nothing to leave",
-                   "shuntctl undo");
-      return done(&why, {});
-    }
-    return leave_new(*m, *move, std::move(done));
-  }
   const auto back = move->to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster;
   cut(*m, move->topics, back, move->id, request.accept_stragglers, std::move(done));
 }
@@ -287,14 +280,6 @@ std::function<void(const ProduceMoved&)> Mover::when_ended(Done<ProduceMoved> do
     let_run_go();
     done(nullptr, moved);
   };
-}
-
-// New is the thing that failed (rules B1): production goes back to old without asking it anything.
-void Mover::leave_new(const splice::Migration& m, const splice::Move& move,
-                      Done<ProduceMoved> done) {
-  running_ = std::make_shared<CutRun>(
-      world_, plan_of(m, move.topics, Cluster::old_cluster, move.id), Cluster::new_cluster);
-  running_->leave(when_ended(std::move(done)));
 }
 
 void Mover::pause(const std::string& migration, bool paused, Done<std::string> done) {

@@ -38,7 +38,9 @@ class Mover : public Operator {
                           route::Cluster to, const std::string& undoes) const;
   void let_run_go();
   std::function<void(const ProduceMoved&)> when_ended(Done<ProduceMoved> done);
-  void leave_new(const splice::Migration& m, const splice::Move& move, Done<ProduceMoved> done);
+  // mover_leave.cpp
+  void leave_new(const splice::Migration& m, bool skip, Done<ProduceMoved> done);
+  bool skip_new(const std::vector<std::string>& topics);
 
   World& world_;
   Poller* old_ = nullptr;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <utility>
 
 #include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
@@ -174,7 +175,7 @@ void Poller::refreshed(const std::string& error, const Value& body) {
                                              {"cluster_id", topology.cluster_id()},
                                              {"brokers", topology.brokers().size()}});
   }
-  reachable_ = true;
+  const bool back = !std::exchange(reachable_, true);
   error_.clear();
   world_.metrics.reachable[static_cast<std::size_t>(cluster_)] = true;
   if (first) {
@@ -182,6 +183,7 @@ void Poller::refreshed(const std::string& error, const Value& body) {
     if (cluster_ == route::Cluster::old_cluster) world_.cluster_id = topology.cluster_id();
   }
   follow_brokers();
+  if (back) world_.wake_parked();
   if (again_) {
     again_ = false;
     refresh_soon();

@@ -23,6 +23,8 @@ namespace {
 constexpr wire::ApiKey produce = 0;
 constexpr std::int16_t policy_violation = 44, duplicate_sequence = 46;
 constexpr std::size_t producers_seen_max = 1 << 20;  // then they are seen anew
+// Who has waited for 30 s sends it again, kafkajs on the same connection (probes P6).
+constexpr auto outage_hold_max = std::chrono::seconds(25);
 
 }  // namespace
 
@@ -71,10 +73,29 @@ void Session::note_producer(std::int64_t id) {
   world_.producers_seen.insert(id);
 }
 
+// None of the brokers that would take it can be reached, and an undo may send it elsewhere (rules
+// B1): who is refused comes back later than one who waits.
+bool Session::waits_for_cluster(const splice::PartitionLog& log) {
+  const auto& tail = log.log.tail();
+  const auto* access = world_.access[static_cast<std::size_t>(tail.cluster)];
+  const bool waits = tail.cut > 0 && access != nullptr && !access->reachable();
+  if (!waits) return false;
+  outage_ = true;
+  observe::log::limited(
+      observe::log::Level::warn, "produce.waits",
+      {{"cluster", route::name(tail.cluster)},
+       {"client", remote_},
+       {"why", access->error()},
+       {"next", tail.cluster == route::Cluster::new_cluster ? "shuntctl undo --without-new"
+                                                            : "bring old back"}});
+  return true;
+}
+
 // One batch: pass, or why not. Draws producer ids at once while there are any.
 Judged Session::judge(splice::TopicLog& topic, const splice::PartitionLog& log,
                       const splice::BatchId& batch, std::string_view transactional_id) {
-  if (on_another_road(log, batch)) return {.verdict = Judged::Verdict::hold};
+  if (on_another_road(log, batch) || waits_for_cluster(log))
+    return {.verdict = Judged::Verdict::hold};
   auto j = splice::judge(world_.splice, topic, log, batch);
   if (j.verdict == Judged::Verdict::draw &&
       world_.draw(batch.producer_id, log.log.tail().cut, log.log.tail().cluster)) {
@@ -339,7 +360,7 @@ std::vector<std::byte> Session::named_for(route::NodeKey node, wire::Bytes begin
 // The request waits; so does everything behind it.
 void Session::park(std::span<std::byte> frame) {
   parked_ = true;
-  parked_since_ = Clock::now();
+  if (!again_) parked_since_ = Clock::now();
   held_.assign(frame.begin(), frame.end());
   world_.parked.push_back(weak_from_this());
   ++world_.metrics.held_requests;
@@ -347,10 +368,15 @@ void Session::park(std::span<std::byte> frame) {
 
 void Session::unpark() {
   if (!parked_ || closed_) return;
-  parked_ = false;
+  parked_ = outage_ = false;
   --world_.metrics.held_requests;
-  world_.metrics.hold.add(std::chrono::duration<double>(Clock::now() - parked_since_).count());
-  if (upload_) return resume_soon();
+  const auto held = [this] {
+    world_.metrics.hold.add(std::chrono::duration<double>(Clock::now() - parked_since_).count());
+  };
+  if (upload_) {
+    held();
+    return resume_soon();
+  }
   auto frame = std::move(held_);
   held_ = {};
   // A client that has gone sends it again elsewhere, but for acks=0 (rules C16, probes P6).
@@ -360,7 +386,16 @@ void Session::unpark() {
   again_ = true;
   request(frame);
   again_ = false;
+  if (!parked_) held();
   resume_soon();
+}
+
+// Once a second, while no broker of a cluster can be reached.
+void Session::tick_outage(Clock::time_point now) {
+  if (!parked_ || !outage_ || closed_) return;
+  if (client_.peer_closed()) return unpark();
+  if (now - parked_since_ > outage_hold_max)
+    close(CloseCause::link_refused, "no broker of its topics' cluster can be reached");
 }
 
 bool Session::is_acks_0(std::span<std::byte> frame) {

@@ -267,6 +267,8 @@ void Session::tick(Clock::time_point now) {
   if (queue_.empty() && idle_between_frames() && quiet > limits.idle) {
     return close(CloseCause::idle);
   }
+  tick_outage(now);
+  if (closed_) return;
   if (who_.instance != route::Instance{0}) {
     world_.identities.touch(who_.instance, world_.unix_now());  // a record a day, no more
     world_.keep_identity();

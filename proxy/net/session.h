@@ -131,6 +131,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void settle(Exchange& e, std::size_t part, const wire::Value& answer);
   void mark_unclear(const Link& link);
   bool half_sent(const Link& link) const;
+  bool waits_for_cluster(const splice::PartitionLog& log);
+  void tick_outage(Clock::time_point now);
   void park(std::span<std::byte> frame);
   static bool is_acks_0(std::span<std::byte> frame);
 
@@ -248,6 +250,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::int64_t last_producer_ = -1;  // told to World::producers_seen
   Clock::time_point parked_since_;
   bool parked_ = false;     // a Produce waits in held_ (or in upload_) for the migration
+  bool outage_ = false;     // and for a cluster that cannot be reached
   bool again_ = false;      // the request is one that waited
   bool lingering_ = false;  // the client has gone; answers to its Produce are still waited for
   bool reading_ = false, writing_ = false, resuming_ = false;

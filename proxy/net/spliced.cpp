@@ -166,7 +166,7 @@ void Session::finish_task(Exchange& e) {
   if (auto* fetched = dynamic_cast<splice::FetchTask*>(e.task.get())) {
     for (const auto& jump : fetched->jumps()) {
       observe::Event event;
-      event.event = "retention-gap";
+      event.event = jump.unreachable ? "unreachable-skipped" : "retention-gap";
       if (const auto* t = world_.splice.topic(jump.topic)) event.migration = t->migration;
       event.keys = {{"topic", jump.topic},
                     {"partition", std::int64_t{jump.partition}},

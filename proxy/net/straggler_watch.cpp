@@ -73,6 +73,8 @@ void StragglerWatch::compare(Cluster c, const Key& key, std::int64_t log_end) {
   if (log == nullptr || busy_.contains(key)) return;
   const auto end = log->log.next_native(c);
   if (log->log.tail().cluster == c || !end) return;  // it has moved meanwhile
+  if (c == Cluster::new_cluster && log->skips_new)
+    world_.record(splice::NewSkipped{key.first, key.second, false}, false);  // it is back
   if (log_end <= std::max(*end, log->markers_to)) return;
   busy_.insert(key);
   Late late;
@@ -197,6 +199,7 @@ bool StragglerWatch::take(const Key& key, const Late& late, const splice::Stragg
   std::string who;
   for (const auto id : producers) who += (who.empty() ? "" : ",") + std::to_string(id);
   if (!world_.record(s, true)) return false;
+  world_.reached("S8");
   const auto sessions = world_.sessions;
   for (const auto& session : sessions) session->route_changed({key.first});
   const auto* topic = world_.splice.topic(key.first);

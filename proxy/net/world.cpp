@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <csignal>
 
 #include "proxy/net/naming.h"
 #include "proxy/net/session.h"
@@ -61,6 +62,10 @@ bool World::record(const splice::Record& r, bool durable) {
   }
   if (on_segments && splice::changes_segments(r)) on_segments();
   return true;
+}
+
+void World::reached(std::string_view step) const {
+  if (settings.die_at == step) std::raise(SIGKILL);
 }
 
 bool World::draw(std::int64_t producer_id, std::uint32_t cut, route::Cluster c) {

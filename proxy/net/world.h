@@ -145,6 +145,9 @@ struct World {
   bool passes_here(const std::string& group, const std::string& member) const {
     return members_seen.contains({group, member});
   }
+  // A step of a cut has been reached, its record written. A fault that tests ask for ends the
+  // daemon here (Settings::die_at).
+  void reached(std::string_view step) const;
   // Something that a cut waits for may be over.
   void settled() {
     if (on_settled) on_settled();

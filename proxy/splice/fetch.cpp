@@ -132,7 +132,7 @@ void Fetch::fit() {
     if (first || bytes <= room) {
       room -= bytes;
       first = false;
-      if (it.gap) jumps_.push_back({topic_log(it)->name, it.partition, *it.gap, {it.at}});
+      if (it.gap) jumps_.push_back({topic_log(it)->name, it.partition, *it.gap, {it.at}, it.skips});
     } else {
       it.records = it.aborted = {};
       it.bytes = 0;

@@ -12,17 +12,18 @@
 
 namespace shunt::splice {
 
-// Retention, or an unclean election, took what stood between two virtual offsets: its reader goes
-// on behind (rules C3).
+// A reader goes on behind what stood between two virtual offsets: retention, or an unclean
+// election, took it (rules C3), or it is out of reach and the operator has said so (rules B1).
 struct Jump {
   std::string topic;
   std::int32_t partition = -1;
   VirtualOffset from, to;
+  bool unreachable = false;
 };
 
 class FetchTask : public Task {
  public:
-  // Of the records in answer(), once that was called: each is an event `retention-gap`.
+  // Of the records in answer(), once that was called: each is an event.
   virtual const std::vector<Jump>& jumps() const = 0;
   // A broker of `c` is not the leader it was taken for, or none is known: look at `c` again.
   virtual bool stale(Cluster c) const = 0;

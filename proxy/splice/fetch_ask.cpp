@@ -28,8 +28,16 @@ std::optional<NodeKey> Fetch::place(Item& it, Asked& kind) const {
   }
   const auto& segments = p->log.segments();
   it.segment = p->log.at({it.at});
+  const auto skipped = [&](const Segment& s) {
+    return p->skips_new && s.cluster == Cluster::new_cluster && !s.open();
+  };
   while (!segments[it.segment].open() &&
-         it.nothing(segments[it.segment].cluster) >= segments[it.segment].native_end) {
+         (skipped(segments[it.segment]) ||
+          it.nothing(segments[it.segment].cluster) >= segments[it.segment].native_end)) {
+    if (skipped(segments[it.segment])) {
+      if (!it.gap) it.gap = VirtualOffset{it.at};
+      it.skips = true;
+    }
     it.at = segments[it.segment].end().at;
     it.segment = p->log.at({it.at});
   }

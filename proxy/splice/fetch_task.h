@@ -47,6 +47,7 @@ struct FetchItem {
   std::size_t segment = 0;
   std::int64_t native = 0;
   std::optional<VirtualOffset> gap;  // where the hole begins that is jumped over
+  bool skips = false;                // it is there, but out of reach
   LookUp look_up = LookUp::none;
   int lookups = 0, failures = 0;
 

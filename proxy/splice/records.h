@@ -119,6 +119,13 @@ struct Rewritten {
   std::int32_t partition = -1;
   BatchId batch;
 };
+// Readers of a partition jump over what lies in new (on), or read it again: its cluster had been
+// left unreachable (rules B1).
+struct NewSkipped {
+  std::string topic;
+  std::int32_t partition = -1;
+  bool on = false;
+};
 // The producer id a cluster gave us for a client's: (client's id, cut) -> id (rules B8).
 struct ProducerMapped {
   std::int64_t producer_id = -1;
@@ -164,6 +171,6 @@ struct PartitionKept {
 
 using Record = std::variant<JournalNamed, MigrationStarted, CutIntended, CutAborted, CutSealed,
                             CutFlipped, Swept, ProducerMapped, FirstAccepted, CommitAccepted,
-                            CommitForgotten, MigrationPaused, PartitionKept, Rewritten>;
+                            CommitForgotten, MigrationPaused, PartitionKept, Rewritten, NewSkipped>;
 
 }  // namespace shunt::splice

@@ -223,6 +223,7 @@ const char* State::take(const CutSealed& r) {
     p->firsts.clear();
     p->unclear.clear();
     p->candidate_end.reset();
+    if (p->log.tail().cluster == Cluster::new_cluster) p->skips_new = false;  // it is in reach
     show_start(*p);
   }
   m->sealed = true;
@@ -321,6 +322,13 @@ const char* State::take(const Rewritten& r) {
   return nullptr;
 }
 
+const char* State::take(const NewSkipped& r) {
+  PartitionLog* p = partition(r.topic, {}, r.partition);
+  if (p == nullptr) return "a jump in an unknown partition";
+  p->skips_new = r.on;
+  return nullptr;
+}
+
 std::vector<Record> State::snapshot() const {
   std::vector<Record> out;
   if (!journal_.empty()) out.emplace_back(JournalNamed{journal_});
@@ -353,6 +361,7 @@ std::vector<Record> State::snapshot() const {
       out.emplace_back(PartitionKept{name, static_cast<std::int32_t>(i), p.log.segments(),
                                      p.producers, p.seam_unclear, std::move(accepted), p.stragglers,
                                      p.rewritten});
+      if (p.skips_new) out.emplace_back(NewSkipped{name, static_cast<std::int32_t>(i), true});
     }
   }
   for (const auto& [key, id] : drawn_) out.emplace_back(ProducerMapped{key.first, key.second, id});

@@ -34,6 +34,7 @@ struct PartitionLog {
   std::vector<BatchId> seam_unclear;  // of that seam: a straggler among them may be a repeat
   std::vector<BatchId> rewritten;     // of those: it is one
   std::int64_t stragglers = 0;        // records that were swept in
+  bool skips_new = false;             // closed segments there are jumped over (rules B1)
 
   // Of the running daemon.
   std::uint64_t swept = 0;  // State::sweeps() when it was swept last
@@ -185,6 +186,7 @@ class State : public route::Homes {
   const char* take(const MigrationPaused& r);
   const char* take(const PartitionKept& r);
   const char* take(const Rewritten& r);
+  const char* take(const NewSkipped& r);
   Move* find_move(std::string_view id);
   void keep_shown(TopicLog& t);
 

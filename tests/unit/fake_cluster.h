@@ -29,13 +29,25 @@ struct Asked {
 class Broker {
  public:
   Broker(asio::io_context& io, Cluster& cluster, int id)
-      : id_(id), cluster_(cluster), acceptor_(io, {asio::ip::address_v4::loopback(), 0}) {
+      : id_(id),
+        cluster_(cluster),
+        acceptor_(io, {asio::ip::address_v4::loopback(), 0}),
+        port_(acceptor_.local_endpoint().port()) {
     accept();
   }
   std::vector<Asked> asked;              // by clients, in order
   std::function<void(const Asked&)> on;  // besides gathering it
   int id() const { return id_; }
-  std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
+  std::uint16_t port() const { return port_; }
+  // Its process ends, and is started again at the same port.
+  void stop() {
+    acceptor_.close();
+    for (const auto& peer : asked_on_) peer->close();
+  }
+  void start() {
+    acceptor_ = tcp::acceptor(acceptor_.get_executor(), {asio::ip::address_v4::loopback(), port_});
+    accept();
+  }
   // Connections of clients that are open.
   std::size_t open() const {
     return static_cast<std::size_t>(
@@ -49,6 +61,7 @@ class Broker {
   int id_;
   Cluster& cluster_;
   tcp::acceptor acceptor_;
+  std::uint16_t port_;
   std::vector<std::shared_ptr<Peer>> asked_on_;
 };
 
@@ -102,6 +115,13 @@ struct Cluster {
   std::set<std::shared_ptr<Peer>> daemons;
   void drop_daemon() {  // it comes back
     for (const auto& peer : std::exchange(daemons, {})) peer->close();
+  }
+  void stop() {
+    for (const auto& broker : brokers) broker->stop();
+    drop_daemon();
+  }
+  void start() {
+    for (const auto& broker : brokers) broker->start();
   }
   std::map<wire::ApiKey, int> most;  // the versions it serves end there
   wire::Value versions() const {

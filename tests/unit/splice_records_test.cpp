@@ -77,7 +77,8 @@ std::vector<splice::Record> life() {
       splice::MigrationPaused{"m1", true},
       splice::JournalNamed{"k7q2"},
       splice::Swept{"orders", 0, 21, from_old, 9060, 2, 17, 6, 9058, seam("", 0).producers},
-      splice::Rewritten{"orders", 1, {4000, 1, 17, 3}}};
+      splice::Rewritten{"orders", 1, {4000, 1, 17, 3}},
+      splice::NewSkipped{"orders", 1, true}};
   return out;
 }
 

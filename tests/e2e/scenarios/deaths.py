@@ -1,12 +1,16 @@
 """The daemon dies at each step of a cut and of its undo, with clients at work, and is started again."""
 
+import json
 import time
+
+import confluent_kafka as ck
 
 from client import progress
 from fault_scene import PARTITIONS, UNREACHABLE, Scene
 from wait import wait_for
 
 STEPS = ("S1", "S2", "S3", "S4", "S5", "S6", "S7")
+LATE = 5  # records to each partition that go past the proxy
 WAYS = {"cut": ("old", "new"), "undo": ("new", "old")}
 
 
@@ -27,8 +31,37 @@ class Deaths(Scene):
                     self.die(way, step)
                 else:  # back to where the next one begins
                     self.unhindered(way)
+        passers = [self.die_sweeping(way) for way in self.ways]
         self.finish()
-        self.judge(self.killed)
+        code, proof = self.shunt.ctl("verify")
+        self.line(code == 0, "deaths verify", f"exit {code}: {(proof or {}).get('problems')}")
+        self.judge(self.killed, sealed=proof, others=passers)
+
+    def die_sweeping(self, way):
+        """A producer goes past the proxy to the cluster that was left; the daemon dies when the first of it is swept in."""
+        source, target = WAYS[way]
+        code, answer = self.command(way, "--accept-stragglers")
+        if code != 0:
+            raise RuntimeError(f"{way}: exit {code}: {answer}")
+        begin, before = time.time(), self.stragglers()
+        self.shunt.drain()
+        self.shunt.start(SHUNT_DIE_AT="S8")
+        progress(self.proxied(), PARTITIONS)
+        left = getattr(self.pair, source)
+        passer = Passer(self.pair.folder, f"{self.name}-past-{source}", left.bootstrap, self.migration.topics[0])
+        wait_for("the daemon's death", lambda: not self.shunt.program.alive(), 20)
+        self.shunt.start()
+        self.killed.append((begin, time.time()))
+        wait_for("all of it in the log", lambda: self.stragglers() == before + LATE * PARTITIONS, 30)
+        progress(self.proxied(), PARTITIONS)
+        words = f"after the start: the rest of {LATE * PARTITIONS} records is swept in, production at {'+'.join(sorted(self.where()))}"
+        ok = self.where() == {target}
+        self.row(way, "S8", f"records go past the proxy to {source}; SIGKILL when the first are swept in, started again", words)
+        self.line(ok, f"{way} S8", words)
+        return passer
+
+    def stragglers(self):
+        return sum(t["stragglers"] for t in self.migration.ask("topics")["topics"])
 
     def die(self, way, step):
         source, target = WAYS[way]
@@ -67,3 +100,24 @@ class Deaths(Scene):
         """Where the migration's topics are produced to."""
         topics = self.migration.ask("topics")["topics"]
         return {t["produce"] for t in topics if t["topic"] in self.migration.topics}
+
+
+class Passer:
+    """A producer that goes past the proxy. Its log has no acknowledgements: they name another log's offsets."""
+
+    def __init__(self, folder, name, bootstrap, topic):
+        self.name, self.kind, self.log = name, "librdkafka", folder / "clients" / f"{name}.jsonl"
+        producer = ck.Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
+        self.sent = []
+        for n in range(LATE * PARTITIONS):
+            self.sent.append({
+                "time": time.time(), "event": "sent", "client": name, "topic": topic, "partition": n % PARTITIONS,
+                "value": f"{name}:{n}",
+            })  # fmt: skip
+            producer.produce(topic, self.sent[-1]["value"], partition=n % PARTITIONS)
+        if producer.flush(30):
+            raise RuntimeError(f"{name}: not written")
+        self.log.write_text("".join(json.dumps(e) + "\n" for e in self.sent))
+
+    def events(self, name):
+        return self.sent if name == "sent" else []

@@ -1,16 +1,17 @@
 """All of new's brokers die while production is there, with clients at work and answers of theirs unsaid."""
 
+import json
 import time
+
+import confluent_kafka as ck
 
 from client import progress
 from fault_scene import PARTITIONS, RATE, Scene
-from migrate import closed
 from relay_control import Relay
 from wait import wait_for
 
 HOLD_LIMIT = 2.0  # seconds: within it producers must go on
-METADATA_AGE = {"franz-go": 5.0}  # seconds before it asks again who leads (MetadataMinAge), whoever has refused it
-VAIN = 20  # connections of clients that end with new's
+UNREAD = 50  # records of each partition that only new has
 
 
 class NewDies(Scene):
@@ -56,8 +57,10 @@ class NewDies(Scene):
             self.finish()
             code, proof = self.shunt.ctl("verify")
             self.line(code == 0, "new-dies verify", f"exit {code}: {(proof or {}).get('problems')}")
+            self.judge(sealed=proof, others=[self.doomed])
+            if self.pair.everything:
+                self.skip()
             self.shunt.drain()
-        self.judge(sealed=proof, others=[self.doomed])
 
     def move(self, way):
         code, answer = self.unhindered(way)
@@ -86,12 +89,17 @@ class NewDies(Scene):
         self.relay.cut("rst")
         mute.restore()
         blind.restore()
-        begun = sum(closed(self.shunt).values())
-        wait_for(
-            "clients to have asked for it in vain", lambda: sum(closed(self.shunt).values()) >= begun + VAIN, 30
-        )  # fmt: skip
-        if self.shunt.status()["clusters"]["new"]["reachable"]:
-            raise RuntimeError("the daemon has not missed new")
+        self.missed()
+        wait_for("producers to be held", lambda: self.held() >= len(self.proxied()), 30)
+
+    def held(self):
+        """Produce requests that wait in the daemon."""
+        lines = self.shunt.get("/metrics")[1].splitlines()
+        return next(int(float(x.split()[1])) for x in lines if x.startswith("shunt_held_requests "))
+
+    def missed(self):
+        """The daemon has missed new, and holds who writes there."""
+        wait_for("the daemon to miss new", lambda: not self.shunt.status()["clusters"]["new"]["reachable"], 30)
 
     def leave(self):
         begin = time.time()
@@ -111,7 +119,7 @@ class NewDies(Scene):
         self.pauses = ", ".join(f"{kind} {min(first.values()):.2f}" for kind, first in pauses.items())
         last = max(max(first.values()) for first in pauses.values())
         self.line(
-            all(min(first.values()) <= HOLD_LIMIT + METADATA_AGE.get(kind, 0) for kind, first in pauses.items()),
+            all(min(first.values()) <= HOLD_LIMIT for first in pauses.values()),
             f"{self.name} producers",
             f"seconds from the command to the first acknowledgement: {self.pauses}; every partition after {last:.2f}",
         )  # fmt: skip
@@ -166,6 +174,75 @@ class NewDies(Scene):
             f"producer swept in, {len(late) - orphaned} that were sent again are not; cut to new again",
         )  # fmt: skip
         progress(self.proxied(), PARTITIONS)
+
+    def skip(self):
+        """Records that only new has, and new dies: readers jump over them, and have them when new is back."""
+        begin = self.write()
+        for node in self.pair.new.ids:
+            self.pair.new.kill_node(node)
+        self.missed()
+        code, answer = self.command("undo", "--without-new", "--skip-unreachable")
+        seam = {p["partition"]: p["virtual_start"] for p in answer["partitions"] if p["topic"] == self.topic}
+        self.write()
+        jumped = self.read(begin)
+        told = [json.loads(line) for line in self.shunt.get("/events")[1].splitlines()]
+        told = [e for e in told if e["event"] == "unreachable-skipped"]
+        for node in self.pair.new.ids:
+            self.pair.new.start_node(node)
+        self.pair.new.wait_ready()
+        again = wait_for("new's records to be read", lambda: self.all_of(self.read(begin)), 60)
+        ok = (
+            code == 0
+            and all(jumped[p] == list(range(seam[p], seam[p] + UNREAD)) for p in range(PARTITIONS))
+            and sum(e["records"] for e in told) == UNREAD * PARTITIONS
+            and all(again[p] == list(range(begin[p], begin[p] + 2 * UNREAD)) for p in range(PARTITIONS))
+        )
+        words = (
+            f"exit {code}: readers go on at old, {sum(e['records'] for e in told)} records jumped over in "
+            f"{len(told)} events; new back: they are read"
+        )
+        self.line(ok, f"{self.name} skip", words)
+
+    def write(self):
+        """That many records to each partition; returns where they begin."""
+        first, failed = {}, []
+
+        def told(error, message):
+            if error:
+                failed.append(str(error))
+            else:
+                first[message.partition()] = min(message.offset(), first.get(message.partition(), message.offset()))
+
+        producer = ck.Producer({"bootstrap.servers": self.shunt.bootstrap, "enable.idempotence": True})
+        for n in range(UNREAD * PARTITIONS):
+            producer.produce(self.topic, f"only:{n}", partition=n % PARTITIONS, on_delivery=told)
+        if producer.flush(30) or failed:
+            raise RuntimeError(f"not written: {failed[:3]}")
+        return first
+
+    def read(self, begin):
+        """{partition: offsets read} from there to the ends that are shown."""
+        consumer = ck.Consumer({
+            "bootstrap.servers": self.shunt.bootstrap, "group.id": "unread", "enable.partition.eof": True,
+            "enable.auto.commit": False, "auto.offset.reset": "error",
+        })  # fmt: skip
+        read, left = {p: [] for p in begin}, set(begin)
+        consumer.assign([ck.TopicPartition(self.topic, p, at) for p, at in begin.items()])
+        until = time.monotonic() + 20
+        while left and time.monotonic() < until:
+            message = consumer.poll(0.5)
+            if message is None:
+                continue
+            if message.error() and message.error().code() == ck.KafkaError._PARTITION_EOF:
+                left.discard(message.partition())
+            elif not message.error():
+                read[message.partition()].append(message.offset())
+        consumer.close()
+        return read
+
+    @staticmethod
+    def all_of(read):
+        return read if all(len(offsets) == 2 * UNREAD for offsets in read.values()) else None
 
     def settled(self, orphaned):
         """`verify` finds nothing, and the stragglers are as many as that."""
