@@ -106,6 +106,11 @@ class Keys {
     if (!left_.contains(key)) refuse(wrong(key, "missing"));
   }
 
+  void refuse(Failure f) {
+    if (good_) failure_ = std::move(f);
+    good_ = false;
+  }
+
   bool done() {
     if (good_ && !left_.empty()) {
       const std::string& key = left_.begin()->first;
@@ -125,11 +130,6 @@ class Keys {
     left_.erase(at);
     return out;
   }
-  void refuse(Failure f) {
-    if (good_) failure_ = std::move(f);
-    good_ = false;
-  }
-
   Failure& failure_;
   bool good_ = true;
   std::map<std::string, json::value> left_;
@@ -175,12 +175,15 @@ std::optional<MoveBody> read_move(std::string_view body, Wait& wait, Failure& fa
   keys.need("kind");
   out.kind = keys.text("kind", {"produce", "fetch"});
   if (out.kind == "fetch") {
-    keys.text("to", {"old", "new", "both"});
-    keys.text("group");
-    keys.flag("all");
-    keys.flag("wait");
-    keys.text("migration");
-    keys.flag("accept_stragglers");
+    const auto to = keys.text("to", {"old", "new", "both"});
+    out.both = to == "both";
+    out.fetch.to = to == "old" ? splice::Cluster::old_cluster : splice::Cluster::new_cluster;
+    out.fetch.group = keys.text("group");
+    if (keys.flag("all") == !out.fetch.group.empty())
+      keys.refuse(wrong("group", "expected a group, or all"));
+    out.fetch.wait = keys.flag("wait");
+    out.fetch.migration = keys.text("migration");
+    out.fetch.accept_stragglers = keys.flag("accept_stragglers");
   } else {
     out.produce.to = keys.to();
     out.produce.topics = keys.list("topics");

@@ -19,6 +19,8 @@ namespace shunt::control {
 struct MoveBody {
   std::string kind = "produce";  // or "fetch"
   net::ProduceRequest produce;
+  net::FetchRequest fetch;
+  bool both = false;  // fetch: from both clusters at once (scheme 2)
 };
 
 // All: nullopt, and `failure` (code "usage", where: the key) says what is wrong. `wait` is set when

@@ -133,7 +133,7 @@ void declare_move(CLI::App& app, Options& o) {
       "Before the seam is written any failure rolls back by itself: exit 4, and why.\n"
       "Example: shuntctl move produce --topics 'orders-*' --timeout 30s");
 
-  CLI::App* fetch = move->add_subcommand("fetch", "Move groups; not in this version yet");
+  CLI::App* fetch = move->add_subcommand("fetch", "Let groups read what is written at new");
   CLI::App* which = fetch->add_option_group("groups");
   which->add_option("--group", o.group, "One group (a canary)")->type_name("G");
   which->add_flag("--all", o.all, "All groups, and consumers without one");

@@ -75,7 +75,34 @@ std::string show_plan(const json::object& p, bool color) {
   return out;
 }
 
+namespace {
+
+std::string show_groups_moved(const json::object& m, bool color) {
+  if (cell(m, "changed") != "yes") return "nothing to do: that is where they read already\n";
+  std::string out =
+      "groups may read " + bold(cell(m, "to"), color) + " (move " + cell(m, "move") + ")\n";
+  Table t({"GROUP", "FROM", "TO", "TOPIC", "PARTITION", "POSITION", "IN", "CROSSED"});
+  for (const auto& item : list(m, "groups")) {
+    const json::object* g = item.if_object();
+    if (!g) continue;
+    if (list(*g, "partitions").empty())
+      t.row({cell(*g, "group"), cell(*g, "from"), cell(*g, "to"), "-", "-", "-", "-", "-"});
+    for (const auto& each : list(*g, "partitions")) {
+      const json::object* p = each.if_object();
+      const json::object* at = p ? object_of(*p, "position") : nullptr;
+      if (!at) continue;
+      t.row({cell(*g, "group"), cell(*g, "from"), cell(*g, "to"), cell(*p, "topic"),
+             cell(*p, "partition"), cell(*at, "virtual"), cell(*at, "cluster"),
+             cell(*p, "crossed")});
+    }
+  }
+  return t.empty() ? out : out + t.text(color);
+}
+
+}  // namespace
+
 std::string show_moved(const json::object& m, bool color) {
+  if (cell(m, "kind") == "fetch") return show_groups_moved(m, color);
   const std::string to = cell(m, "to");
   std::string out;
   if (cell(m, "aborted_at") != "-")

@@ -22,6 +22,7 @@ object move_object(const splice::Move& m) {
   out["undoes"] = known(m.undoes);
   out["aborted_at"] = known(m.aborted_step);
   out["reason"] = known(m.aborted_reason);
+  if (m.kind == splice::MoveKind::fetch) out["groups"] = texts(m.groups);  // none: all
   return out;
 }
 
@@ -38,7 +39,8 @@ std::string next_command(const splice::Migration& m, const net::Operator& op) {
     const splice::TopicLog* t = op.state().topic(name);
     return t && t->produce_to() == Cluster::new_cluster;
   });
-  return all_on_new ? "shuntctl verify" : "shuntctl move produce --to new" + which;
+  if (!all_on_new) return "shuntctl move produce --to new" + which;
+  return m.all_read_new ? "shuntctl lag" : "shuntctl move fetch --all" + which;
 }
 
 }  // namespace
@@ -120,6 +122,47 @@ object moved_view(const net::ProduceMoved& m) {
     one["held_ms"] = p.held_ms;
     one["producers"] = p.producers;
     one["unclear"] = p.unclear;
+    return one;
+  });
+  return out;
+}
+
+namespace {
+
+// OFFSETS: where a virtual offset stands.
+object offsets_object(const splice::PartitionLog* p, splice::VirtualOffset at) {
+  object out;
+  out["virtual"] = at.at;
+  out["cluster"] = nullptr;
+  out["native"] = nullptr;
+  if (p == nullptr) return out;
+  const auto native = p->log.segments()[p->log.at(at)].native(at);
+  out["cluster"] = route::name(native.in);
+  out["native"] = native.at;
+  return out;
+}
+
+}  // namespace
+
+object moved_view(const net::GroupsMoved& m, const splice::State& state) {
+  object out = begin_object();
+  out["move"] = known(m.move);
+  out["kind"] = "fetch";
+  out["to"] = route::name(m.to);
+  out["changed"] = m.changed;
+  out["groups"] = objects(m.groups, [&](const net::GroupMoved& g) {
+    object one;
+    one["group"] = text(g.group);
+    one["from"] = net::name(g.from);
+    one["to"] = net::name(g.to);
+    one["partitions"] = objects(g.partitions, [&](const net::GroupPlace& p) {
+      object place;
+      place["topic"] = text(p.topic);
+      place["partition"] = p.partition;
+      place["position"] = offsets_object(state.partition(p.topic, {}, p.partition), p.position);
+      place["crossed"] = p.crossed;
+      return place;
+    });
     return one;
   });
   return out;

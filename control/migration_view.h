@@ -19,5 +19,6 @@ boost::json::object migration_view(const std::string& id, const net::Operator& o
 
 boost::json::object plan_view(const net::Plan& plan);
 boost::json::object moved_view(const net::ProduceMoved& moved);
+boost::json::object moved_view(const net::GroupsMoved& moved, const splice::State& state);
 
 }  // namespace shunt::control

@@ -55,6 +55,10 @@ ApiAnswer moved_answer(const net::ProduceMoved& moved) {
                   moved.aborted_at, "clients go on as before; try again");
 }
 
+ApiAnswer groups_answer(const net::GroupsMoved& moved, const splice::State& state) {
+  return json_answer(moved_view(moved, state));
+}
+
 std::set<std::string> moves(const splice::State& state) {
   std::set<std::string> out;
   for (const auto& [id, m] : state.migrations())
@@ -117,12 +121,15 @@ void move(const ApiRequest& r, const ApiSources& sources, const Reply& reply) {
   Wait wait;
   const auto asked = read_move(r.body, wait, failure);
   if (!asked) return reply(usage(failure));
-  if (asked->kind == "fetch")
-    return reply(error_answer(
-        501, {"not_implemented", "groups cannot be moved by themselves in this version yet",
-              "move fetch", "after move produce they cross the seam on their own"}));
-  sources.operate().move_produce(asked->produce,
-                                 then(Pending::make(sources, reply, wait), moved_answer));
+  if (asked->both)
+    return reply(error_answer(501, {"not_implemented", "scheme 2 is not in this version yet",
+                                    "--to both", "shuntctl move fetch --to new"}));
+  const auto pending = Pending::make(sources, reply, wait);
+  net::Operator& op = sources.operate();
+  if (asked->kind == "produce") return op.move_produce(asked->produce, then(pending, moved_answer));
+  op.move_fetch(asked->fetch, then(pending, [&op](const net::GroupsMoved& moved) {
+                  return groups_answer(moved, op.state());
+                }));
 }
 
 void undo(const ApiRequest& r, const ApiSources& sources, const Reply& reply) {
@@ -130,7 +137,12 @@ void undo(const ApiRequest& r, const ApiSources& sources, const Reply& reply) {
   Wait wait;
   const auto asked = read_undo(r.body, wait, failure);
   if (!asked) return reply(usage(failure));
-  sources.operate().undo(*asked, then(Pending::make(sources, reply, wait), moved_answer));
+  net::Operator& op = sources.operate();
+  op.undo(*asked, then(Pending::make(sources, reply, wait), [&op](const net::Moved& moved) {
+    if (const auto* groups = std::get_if<net::GroupsMoved>(&moved))
+      return groups_answer(*groups, op.state());
+    return moved_answer(std::get<net::ProduceMoved>(moved));
+  }));
 }
 
 void pause(const ApiRequest& r, const ApiSources& sources, const Reply& reply, bool paused) {

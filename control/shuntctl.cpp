@@ -108,7 +108,7 @@ std::string show(const std::string& command, const json::object& body, const Opt
   if (command == "lag") return show_lag(body, color);
   if (command == "verify") return show_proof(body, color);
   if (command == "plan") return show_plan(body, color);
-  if (command == "move produce" || command == "undo") return show_moved(body, color);
+  if (command.starts_with("move ") || command == "undo") return show_moved(body, color);
   if (command == "offsets translate") return show_offset(body, color);
   if (command != "status") return show_migration_answer(command, body, color);
   const bool ready = body.contains("ready") && body.at("ready") == json::value(true);

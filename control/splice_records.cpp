@@ -172,6 +172,15 @@ struct ToJson {
     w.number("partition", r.partition);
     write(w, r.batch);
   }
+  void operator()(const GroupsMoved& r) {
+    type("groups_moved");
+    w.text("migration", r.migration);
+    w.text("move", r.move);
+    w.cluster("to", r.to);
+    w.texts("groups", r.groups);
+    w.text("undoes", r.undoes);
+    w.number("at_ms", r.at);
+  }
   void operator()(const NewSkipped& r) {
     type("new_skipped");
     w.text("topic", r.topic);
@@ -303,6 +312,9 @@ std::optional<splice::Record> read_splice_record(std::string_view type, Reader& 
                  read_producers(r)};
   if (type == "rewritten")
     return Rewritten{r.text("topic"), r.number<std::int32_t>("partition"), read_batch_id(r)};
+  if (type == "groups_moved")
+    return GroupsMoved{r.text("migration"), r.text("move"),   r.cluster("to"),
+                       r.texts("groups"),   r.text("undoes"), r.number<UnixMillis>("at_ms")};
   if (type == "new_skipped")
     return NewSkipped{r.text("topic"), r.number<std::int32_t>("partition"), r.flag("on")};
   if (type == "producer")

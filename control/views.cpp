@@ -73,14 +73,16 @@ object topic(const observe::TopicView& seen, const splice::State& state) {
   return out;
 }
 
-// Where a group's records come from. Until groups are moved by themselves they cross each seam on
-// their own, so it is where the topics it has committed to are produced.
-std::string_view fetch_of(const std::string& group, const splice::State& state) {
-  const auto commits = state.commits().find(group);
-  if (commits == state.commits().end()) return "old";
-  for (const auto& [key, commit] : commits->second) {
-    const splice::TopicLog* t = state.topic(key.first);
-    if (t && t->produce_to() == route::Cluster::new_cluster) return "new";
+// Where a group's records come from: as the migrations have it whose topics it reads.
+std::string_view fetch_of(const observe::GroupView& g, const splice::State& state) {
+  std::set<std::string_view> topics(g.topics.begin(), g.topics.end());
+  if (const auto own = state.commits().find(g.group); own != state.commits().end()) {
+    for (const auto& [key, commit] : own->second) topics.insert(key.first);
+  }
+  for (const auto& name : topics) {
+    const splice::TopicLog* t = state.topic(name);
+    if (t && t->produce_to() == route::Cluster::new_cluster)
+      return state.waits(*t, g.group) ? "wait" : "new";
   }
   return "old";
 }
@@ -93,9 +95,9 @@ object group(const observe::GroupView& g, const splice::State& state) {
   out["members"] = count(g.members);
   out["members_outside"] = count(g.members_outside);
   out["coordinator"] = "old";
-  out["fetch"] = fetch_of(g.group, state);
-  out["lag"] = nullptr;  // `lag` asks the brokers
-  out["drained"] = nullptr;
+  out["fetch"] = fetch_of(g, state);
+  out["lag"] = count(g.lag);
+  out["drained"] = g.drained ? value(*g.drained) : value(nullptr);
   return out;
 }
 

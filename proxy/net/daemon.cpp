@@ -108,7 +108,7 @@ class TheDaemon : public Daemon {
 
   observe::Snapshot snapshot() const override {
     observe::Snapshot s;
-    if (old_) s = look(world_, *old_, new_.get());
+    if (old_) s = look(world_, *old_, new_.get(), lag_meter_.seen());
     s.started = started_;
     s.ready = ready_ && !world_.draining;
     if (world_.draining)

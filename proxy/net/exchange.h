@@ -64,6 +64,7 @@ struct Exchange {
 
   // Of topics in a migration.
   std::unique_ptr<splice::Task> task;  // asks brokers round by round
+  bool paused = false;                 // and has nobody to ask just now
   struct Asked {
     wire::ApiKey api;
     wire::Version version;

@@ -160,6 +160,7 @@ void LagMeter::tick(Clock::time_point now, const Poller& home) {
   auto& metrics = world_.metrics;
   if (world_.splice.idle()) {
     metrics.groups.clear();
+    seen_.clear();
     return;
   }
   running_ = true;
@@ -168,7 +169,9 @@ void LagMeter::tick(Clock::time_point now, const Poller& home) {
         running_ = false;
         auto& groups = world_.metrics.groups;
         groups.clear();
+        seen_.clear();
         for (const auto& g : all) {
+          seen_[g.group] = g;
           auto& m = groups[g.group];
           for (const auto c : {Cluster::old_cluster, Cluster::new_cluster})
             m.lag[static_cast<std::size_t>(c)] = splice::lag_in(g, c);

@@ -59,8 +59,11 @@ class LagMeter {
  public:
   explicit LagMeter(World& world) : world_(world) {}
   void tick(Clock::time_point now, const Poller& home);  // once a second
+  // As of the last look.
+  const std::map<std::string, splice::GroupLag>& seen() const { return seen_; }
 
  private:
+  std::map<std::string, splice::GroupLag> seen_;
   World& world_;
   Clock::time_point last_{};
   bool running_ = false;

@@ -72,9 +72,25 @@ void add(observe::ClientView& v, const World& world, const Session& s) {
   for (const auto& [group, member] : info->groups) v.groups.push_back(group);
 }
 
+void add(observe::GroupView& v, const splice::GroupLag& lag) {
+  v.drained = true;
+  for (const auto& p : lag.partitions) {
+    *v.drained &= p.drained;
+    if (v.topics.empty() || v.topics.back() != p.topic) v.topics.push_back(p.topic);
+  }
+  std::int64_t sum = 0;
+  for (const auto c : {route::Cluster::old_cluster, route::Cluster::new_cluster}) {
+    const auto of = splice::lag_in(lag, c);
+    if (of < 0) return;
+    sum += of;
+  }
+  v.lag = sum;
+}
+
 }  // namespace
 
-observe::Snapshot look(const World& world, const Poller& old_poller, const Poller* new_poller) {
+observe::Snapshot look(const World& world, const Poller& old_poller, const Poller* new_poller,
+                       const std::map<std::string, splice::GroupLag>& lags) {
   observe::Snapshot s;
   s.connections = static_cast<int>(world.sessions.size());
   s.old_cluster = cluster_view(world, route::Cluster::old_cluster, &old_poller);
@@ -115,6 +131,7 @@ observe::Snapshot look(const World& world, const Poller& old_poller, const Polle
           m->second.begin(), m->second.end(),
           [&](const Poller::Member& member) { return !world.passes_here(name, member.id); }));
     }
+    if (const auto lag = lags.find(name); lag != lags.end()) add(v, lag->second);
     s.groups.push_back(std::move(v));
   }
   return s;

@@ -8,6 +8,7 @@
 namespace shunt::net {
 
 // `new_poller` null: no new cluster is configured.
-observe::Snapshot look(const World& world, const Poller& old_poller, const Poller* new_poller);
+observe::Snapshot look(const World& world, const Poller& old_poller, const Poller* new_poller,
+                       const std::map<std::string, splice::GroupLag>& lags);
 
 }  // namespace shunt::net

@@ -18,6 +18,14 @@ namespace {
 
 constexpr auto look_again_after = std::chrono::milliseconds(500);
 
+std::string joined(const std::vector<std::string>& all) {
+  std::string out;
+  for (const auto& s : all) out += (out.empty() ? "" : ",") + s;
+  return out;
+}
+
+}  // namespace
+
 Refused refuse(unsigned status, std::string code, std::string message, std::string next) {
   Refused r;
   r.status = status;
@@ -34,16 +42,6 @@ Refused blocked(std::vector<Check> found) {
   r.blockers = std::move(found);
   return r;
 }
-
-const Refused not_yet = refuse(501, "not_implemented", "not in this version yet", "");
-
-std::string joined(const std::vector<std::string>& all) {
-  std::string out;
-  for (const auto& s : all) out += (out.empty() ? "" : ",") + s;
-  return out;
-}
-
-}  // namespace
 
 // A cut that did not come to its seam before the daemon ended has been aborted.
 void Mover::know(Poller* old_poller, Poller* new_poller) {
@@ -111,7 +109,10 @@ void Mover::plan(const StartRequest& request, Done<Plan> done) {
 // `looked_again`: the clusters' topics are as they are now, not as they were some seconds ago.
 void Mover::plan_with(const StartRequest& request, bool looked_again, Done<Plan> done) {
   Plan plan;
-  if (request.scheme != 1) return done(&not_yet, {});
+  if (request.scheme != 1) {
+    const auto r = refuse(501, "not_implemented", "not in this version yet", "");
+    return done(&r, {});
+  }
   std::string problem;
   plan.scheme = request.scheme;
   plan.topics = match_topics(world_.old_topology, request.topics, problem);
@@ -148,9 +149,13 @@ void Mover::plan_with(const StartRequest& request, bool looked_again, Done<Plan>
        "cut production over to new: producers wait about " + std::to_string(plan.hold_ms_expected) +
            " ms",
        "shuntctl move produce --to new", "nothing in flight, both clusters' ends agree"},
-      {3, "consumers read old to its end, then new, by themselves", "shuntctl status -w",
-       "every group drained"},
-      {0, "back, at any time", "shuntctl undo", ""}};
+      {3, "groups read old to its end and wait there; producers are on new", "shuntctl groups",
+       "every group drained, or short of it by as much as may wait"},
+      {4, "one group goes on to new, as a canary; each partition when it has read old",
+       "shuntctl move fetch --group G", "its lag falls, its members see no error"},
+      {5, "all the others, and consumers without a group", "shuntctl move fetch --all",
+       "every group reads new"},
+      {0, "back, at any time, move by move", "shuntctl undo", ""}};
   CheckRequest check;
   check.topics = plan.topics;
   check.accept_history = request.accept_history;
@@ -227,20 +232,28 @@ void Mover::move_produce(const ProduceRequest& request, Done<ProduceMoved> done)
   cut(*m, std::move(topics), request.to, "", request.accept_stragglers, std::move(done));
 }
 
-void Mover::undo(const UndoRequest& request, Done<ProduceMoved> done) {
+void Mover::undo(const UndoRequest& request, Done<Moved> done) {
   Refused why;
   const auto* m = find(request.migration, why);
   if (m == nullptr || !may_begin(*m, why)) return done(&why, {});
   const auto* move = m->newest();
   ProduceMoved nothing;
-  if (request.without_new) return leave_new(*m, request.skip_unreachable, std::move(done));
+  const auto as_moved = [done](const Refused* refused, const auto& moved) { done(refused, moved); };
+  if (request.without_new) return leave_new(*m, request.skip_unreachable, as_moved);
+  if (move != nullptr && move->kind == splice::MoveKind::fetch) {
+    const auto back =
+        move->to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster;
+    return move_groups({m->id, world_.splice.next_move_id(*m), back, move->groups, move->id,
+                        observe::unix_ms_now()},
+                       false, as_moved);
+  }
   if (move == nullptr) return done(nullptr, nothing);
   const auto back = move->to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster;
-  cut(*m, move->topics, back, move->id, request.accept_stragglers, std::move(done));
+  cut(*m, move->topics, back, move->id, request.accept_stragglers, as_moved);
 }
 
 void Mover::cut(const splice::Migration& m, std::vector<std::string> topics, Cluster to,
-                const std::string& undoes, bool accept_stragglers, Done<ProduceMoved> done) {
+                const std::string& undoes, bool accept_stragglers, CutDone done) {
   CheckRequest check;
   check.topics = topics;
   check.from = to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster;
@@ -275,7 +288,7 @@ void Mover::let_run_go() {
   running_ = nullptr;
 }
 
-std::function<void(const ProduceMoved&)> Mover::when_ended(Done<ProduceMoved> done) {
+std::function<void(const ProduceMoved&)> Mover::when_ended(CutDone done) {
   return [this, done = std::move(done)](const ProduceMoved& moved) {
     let_run_go();
     done(nullptr, moved);

@@ -10,6 +10,10 @@
 
 namespace shunt::net {
 
+// status: as HTTP's.
+Refused refuse(unsigned status, std::string code, std::string message, std::string next);
+Refused blocked(std::vector<Check> found);  // not empty
+
 class Mover : public Operator {
  public:
   explicit Mover(World& world) : world_(world), watch_(std::make_shared<StragglerWatch>(world)) {}
@@ -23,7 +27,8 @@ class Mover : public Operator {
   void plan(const StartRequest& request, Done<Plan> done) override;
   void start(const StartRequest& request, Done<std::string> done) override;
   void move_produce(const ProduceRequest& request, Done<ProduceMoved> done) override;
-  void undo(const UndoRequest& request, Done<ProduceMoved> done) override;
+  void move_fetch(const FetchRequest& request, Done<GroupsMoved> done) override;
+  void undo(const UndoRequest& request, Done<Moved> done) override;
   void pause(const std::string& migration, bool paused, Done<std::string> done) override;
   void verify(Done<Proof> done) override;
   void lag(const std::string& group, Done<std::vector<GroupLag>> done) override;
@@ -32,14 +37,20 @@ class Mover : public Operator {
   void plan_with(const StartRequest& request, bool looked_again, Done<Plan> done);
   const splice::Migration* find(const std::string& id, Refused& why) const;
   bool may_begin(const splice::Migration& m, Refused& why) const;
+  using CutDone = std::function<void(const Refused* refused, const ProduceMoved& moved)>;
   void cut(const splice::Migration& m, std::vector<std::string> topics, route::Cluster to,
-           const std::string& undoes, bool accept_stragglers, Done<ProduceMoved> done);
+           const std::string& undoes, bool accept_stragglers, CutDone done);
   splice::CutPlan plan_of(const splice::Migration& m, std::vector<std::string> topics,
                           route::Cluster to, const std::string& undoes) const;
   void let_run_go();
-  std::function<void(const ProduceMoved&)> when_ended(Done<ProduceMoved> done);
+  std::function<void(const ProduceMoved&)> when_ended(CutDone done);
+  // mover_groups.cpp
+  std::optional<Refused> unmovable(const splice::Migration& m, const FetchRequest& request) const;
+  void move_groups(const splice::GroupsMoved& record, bool wait, Done<GroupsMoved> done);
+  void show_groups(GroupsMoved moved, const splice::GroupsMoved& record, bool wait,
+                   Done<GroupsMoved> done);
   // mover_leave.cpp
-  void leave_new(const splice::Migration& m, bool skip, Done<ProduceMoved> done);
+  void leave_new(const splice::Migration& m, bool skip, CutDone done);
   bool skip_new(const std::vector<std::string>& topics);
 
   World& world_;

@@ -1,5 +1,5 @@
 // New is the thing that failed (rules B1): what is done without asking it anything.
-#include <ranges>
+#include <algorithm>
 
 #include "proxy/net/mover.h"
 #include "proxy/observe/text.h"
@@ -8,10 +8,14 @@ namespace shunt::net {
 
 using route::Cluster;
 
-// Production goes back to old. `skip`: readers do not wait for what new has and they have not read.
-// That may also be asked for afterwards.
-void Mover::leave_new(const splice::Migration& m, bool skip, Done<ProduceMoved> done) {
-  const auto* move = m.newest();
+// Production goes back to old, whatever groups have been moved since. `skip`: readers do not wait
+// for what new has and they have not read. That may also be asked for afterwards.
+void Mover::leave_new(const splice::Migration& m, bool skip, CutDone done) {
+  const auto stands = [](const splice::Move& one) {
+    return one.kind == splice::MoveKind::produce && one.sealed && !one.undone && one.undoes.empty();
+  };
+  const auto newest = std::ranges::find_if(m.moves.rbegin(), m.moves.rend(), stands);
+  const auto* move = newest == m.moves.rend() ? nullptr : &*newest;
   if (move == nullptr) {
     ProduceMoved moved;
     moved.changed = skip && skip_new(m.topics);

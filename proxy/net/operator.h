@@ -7,6 +7,8 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 #include "proxy/splice/progress.h"
@@ -66,6 +68,38 @@ struct ProduceMoved {
   std::vector<PartitionMoved> partitions;
 };
 
+// What a group's reading follows: old's tail, the seam (wait), or new's tail.
+enum class Fetching : std::uint8_t { old, wait, both, fresh };
+constexpr std::string_view name(Fetching f) {
+  constexpr std::string_view names[] = {"old", "wait", "both", "new"};
+  return names[static_cast<std::size_t>(f)];
+}
+struct GroupPlace {
+  std::string topic;
+  std::int32_t partition = -1;
+  splice::VirtualOffset position;  // committed
+  bool crossed = false;            // it has read what lies before the seam, and may go on
+};
+struct GroupMoved {
+  std::string group;
+  Fetching from = Fetching::old, to = Fetching::old;
+  std::vector<GroupPlace> partitions;  // those in which it has a position
+};
+struct GroupsMoved {
+  std::string move;  // empty when nothing had to be done
+  splice::Cluster to = splice::Cluster::new_cluster;
+  bool changed = false;
+  std::vector<GroupMoved> groups;
+};
+using Moved = std::variant<ProduceMoved, GroupsMoved>;
+
+struct FetchRequest {
+  splice::Cluster to = splice::Cluster::new_cluster;
+  std::string group;      // empty: all, and consumers without a group
+  bool wait = false;      // answered when they have crossed everywhere
+  std::string migration;  // empty: the only one that is open
+  bool accept_stragglers = false;
+};
 struct ProduceRequest {
   splice::Cluster to = splice::Cluster::new_cluster;
   std::vector<std::string> topics;  // names or globs; empty: all of the migration
@@ -94,6 +128,9 @@ using splice::SegmentProof;
 using splice::GroupLag;
 using splice::PartitionLag;
 
+// What the group's reading of the migration's topics follows now.
+Fetching fetching(const splice::State& state, const splice::Migration& m, const std::string& group);
+
 class Operator {
  public:
   virtual ~Operator() = default;
@@ -108,7 +145,8 @@ class Operator {
   // The new migration's id.
   virtual void start(const StartRequest& request, Done<std::string> done) = 0;
   virtual void move_produce(const ProduceRequest& request, Done<ProduceMoved> done) = 0;
-  virtual void undo(const UndoRequest& request, Done<ProduceMoved> done) = 0;
+  virtual void move_fetch(const FetchRequest& request, Done<GroupsMoved> done) = 0;
+  virtual void undo(const UndoRequest& request, Done<Moved> done) = 0;
   virtual void pause(const std::string& migration, bool paused, Done<std::string> done) = 0;
   virtual void verify(Done<Proof> done) = 0;
   virtual void lag(const std::string& group, Done<std::vector<GroupLag>> done) = 0;

@@ -34,6 +34,8 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
             const wire::Value& body, Answered done) override;
   std::optional<route::NativeNodeId> any_node() override;
 
+  std::set<std::string> groups_of(const std::string& client_id, const std::string& topic,
+                                  std::int32_t partition) const override;
   bool reachable() const override { return reachable_; }
   const std::string& error() const override { return error_; }
   const std::map<std::string, observe::GroupView>& groups() const { return groups_; }

@@ -107,4 +107,17 @@ void Poller::describe_groups(route::NativeNodeId id, const std::vector<std::stri
   }
 }
 
+std::set<std::string> Poller::groups_of(const std::string& client_id, const std::string& topic,
+                                        std::int32_t partition) const {
+  std::set<std::string> out;
+  for (const auto& [group, members] : members_) {
+    for (const auto& m : members) {
+      if (m.client_id != client_id) continue;
+      const auto of_topic = m.topics.find(topic);
+      if (of_topic != m.topics.end() && of_topic->second.contains(partition)) out.insert(group);
+    }
+  }
+  return out;
+}
+
 }  // namespace shunt::net

@@ -14,6 +14,7 @@
 #include "proxy/net/link.h"
 #include "proxy/net/naming.h"
 #include "proxy/route/produce_stream.h"
+#include "proxy/splice/fetch.h"
 #include "proxy/splice/producers.h"
 #include "proxy/splice/tails.h"
 #include "proxy/wire/header.h"
@@ -158,6 +159,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void begin_task(const wire::RequestHeader& h, const wire::Message& m,
                   std::unique_ptr<splice::Task> task);
   void next_round(Exchange& e);
+  void pause_task(Exchange& e);
+  splice::WaitsAtSeam at_seams();
   void finish_task(Exchange& e);
   void put_answer(Exchange& e, const wire::Value& body);
   void take_for_task(Exchange& e, std::size_t i, const wire::Value& body);

@@ -1,7 +1,9 @@
 // A session's requests that name topics in a migration, Produce aside: what splice carries out by
 // asking brokers itself (tasks), and what goes on with its numbers changed.
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
 
+#include "proxy/net/attribution.h"
 #include "proxy/net/session.h"
 #include "proxy/observe/log.h"
 #include "proxy/observe/text.h"
@@ -139,6 +141,8 @@ void Session::begin_task(const wire::RequestHeader& h, const wire::Message& m,
 // Asks what the task wants to know, or answers.
 void Session::next_round(Exchange& e) {
   const auto asks = e.task->round(now_ms());
+  e.paused = asks.empty() && e.task->pause_ms() > 0;
+  if (e.paused) return pause_task(e);
   if (asks.empty()) return finish_task(e);
   e.parts_left = asks.size();
   e.asks.clear();
@@ -159,6 +163,20 @@ void Session::next_round(Exchange& e) {
     send_between_frames(link, frame);
     if (link.paused) resume_soon();  // what stands before our answer has to make way
   }
+}
+
+// Nobody has to be asked for a while: its reader waits at a seam.
+void Session::pause_task(Exchange& e) {
+  const auto until = std::chrono::milliseconds(e.task->pause_ms());
+  auto timer = std::make_shared<boost::asio::steady_timer>(world_.io, until);
+  timer->async_wait([timer, weak = weak_from_this(), correlation = e.correlation](ErrorCode) {
+    const auto self = weak.lock();
+    if (!self || self->closed_) return;
+    for (const auto& one : self->queue_) {
+      if (one->correlation != correlation || !one->paused) continue;
+      return self->next_round(*one);
+    }
+  });
 }
 
 void Session::finish_task(Exchange& e) {
@@ -235,12 +253,14 @@ bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m
                                            index, origin(h.api));
       streams &= leader && (!node || *node == *leader);
       node = leader;
+      const auto* topic = world_.splice.topic_of(t["Topic"].text(), t["TopicId"].uuid());
       const auto* log = world_.splice.partition(t["Topic"].text(), t["TopicId"].uuid(), index);
       auto fields = p.fields();
       if (log != nullptr) {
         const splice::VirtualOffset at{p["FetchOffset"].number()};
         const auto& tail = log->log.tail();
-        streams &= !log->candidate_end && at >= tail.start;
+        streams &=
+            !log->candidate_end && at >= tail.start && !waits_at_seam(world_, who_, *topic, index);
         if (log->log.spliced()) {
           fields.set("FetchOffset", tail.native(at).at);
           fields.set("CurrentLeaderEpoch", -1);
@@ -254,7 +274,8 @@ bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m
         {"Topic", t["Topic"]}, {"TopicId", t["TopicId"]}, {"Partitions", std::move(partitions)}});
   }
   if (!streams || !node) {
-    begin_task(h, m, splice::fetch(world_.splice, world_.view(), origin(h.api), *request));
+    begin_task(h, m,
+               splice::fetch(world_.splice, world_.view(), origin(h.api), *request, at_seams()));
     return true;
   }
   auto body = request->fields();
@@ -274,12 +295,21 @@ bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m
   return true;
 }
 
+// For a task: it may outlive a change of whose client this is.
+splice::WaitsAtSeam Session::at_seams() {
+  return [weak = weak_from_this()](const splice::TopicLog& topic, std::int32_t partition) {
+    const auto self = weak.lock();
+    return self && waits_at_seam(self->world_, self->who_, topic, partition);
+  };
+}
+
 // Their clusters have changed: a poll that is parked at a broker is parked at the wrong one. It
 // goes on as a task, which finds what it asks for wherever that is now; what the broker says late
 // is dropped. (An empty answer at once would do for most, but not with records below the seam still
 // unread: kafka-go takes an empty answer below the high watermark for a broken one.)
 void Session::route_changed(const Topics& topics) {
   for (auto& e : queue_) {
+    if (e->paused) changed_.push_back(e.get());
     if (e->ready || e->asked.empty() || being_received(*e)) continue;
     const wire::Bytes content = wire::Bytes(e->asked).subspan(wire::frame_prefix_bytes);
     wire::RequestHeader h;
@@ -307,7 +337,7 @@ void Session::route_changed(const Topics& topics) {
     e->asked.clear();
     e->spliced = false;
     e->whole = true;
-    e->task = splice::fetch(world_.splice, world_.view(), origin(fetch), left);
+    e->task = splice::fetch(world_.splice, world_.view(), origin(fetch), left, at_seams());
     changed_.push_back(e.get());
   }
   for (auto* e : std::exchange(changed_, {})) {

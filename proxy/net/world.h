@@ -47,6 +47,9 @@ class ClusterAccess {
                     const wire::Value& body, Answered done) = 0;
   // A broker that can be asked just now; nullopt: none.
   virtual std::optional<route::NativeNodeId> any_node() = 0;
+  // The groups that have a member of this client id which owns the partition, as of the last look.
+  virtual std::set<std::string> groups_of(const std::string& client_id, const std::string& topic,
+                                          std::int32_t partition) const = 0;
   virtual bool reachable() const = 0;
   virtual const std::string& error() const = 0;  // why it is not; empty: not tried yet, or it is
 };

@@ -52,6 +52,10 @@ struct GroupView {  // seen by this proxy or listed by the home cluster
   std::string group, state, protocol;
   std::optional<int> members;
   std::optional<int> members_outside;  // members of it that are not connected here
+  // Of topics in a migration, as of some seconds ago; nullopt: not known, or it reads none of them.
+  std::optional<std::int64_t> lag{};
+  std::vector<std::string> topics{};  // those it has a position in
+  std::optional<bool> drained{};      // all that lies before the seams has been read
 };
 
 struct Snapshot {

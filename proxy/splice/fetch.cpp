@@ -16,12 +16,16 @@ using Is = FetchItem::Is;
 namespace {
 constexpr std::int64_t round_wait_ms_max = 100;  // no side waits longer for an idle one
 constexpr int quick_rounds_max = 8;
+constexpr std::int64_t pause_ms_max = 500;
 constexpr std::int64_t not_leader = 6;
 }  // namespace
 
 Fetch::Fetch(State& state, const route::View& view, const route::Origin& origin,
-             const Value& request)
-    : state_(state), view_(view), addressed_(origin.addressed) {
+             const Value& request, WaitsAtSeam waits_at_seam)
+    : state_(state),
+      waits_at_seam_(std::move(waits_at_seam)),
+      view_(view),
+      addressed_(origin.addressed) {
   max_wait_ms_ = request["MaxWaitMs"].number();
   min_bytes_ = request["MinBytes"].number();
   max_bytes_ = std::max<std::int64_t>(request["MaxBytes"].number(), 1);
@@ -73,6 +77,7 @@ void Fetch::fail(Item& it, Cluster c) {
 }
 
 std::vector<Task::Ask> Fetch::round(std::int64_t now_ms) {
+  pause_ms_ = 0;
   if (!begun_) {
     begun_ = true;
     until_ms_ = now_ms + max_wait_ms_;
@@ -91,11 +96,16 @@ std::vector<Task::Ask> Fetch::round(std::int64_t now_ms) {
       out = ask({Is::moved, Is::stale}, 0);
     } else if (may_wait) {
       ++waits_;
-      out = ask({Is::idle, Is::moved, Is::stale}, std::min(left_ms, round_wait_ms_max));
+      out = ask({Is::idle, Is::moved, Is::stale, Is::waits}, std::min(left_ms, round_wait_ms_max));
     } else {
       break;
     }
     if (!out.empty()) return out;
+    if (std::ranges::all_of(items_, [](const Item& it) { return it.is == Is::waits; })) {
+      if (std::exchange(paused_, true)) break;
+      pause_ms_ = std::min(left_ms, pause_ms_max);
+      return {};
+    }
   }
   return {};
 }
@@ -157,8 +167,8 @@ Value Fetch::entry(const Item& it) const {
 }
 
 std::unique_ptr<FetchTask> fetch(State& state, const route::View& view, const route::Origin& origin,
-                                 const Value& request) {
-  return std::make_unique<Fetch>(state, view, origin, request);
+                                 const Value& request, WaitsAtSeam waits_at_seam) {
+  return std::make_unique<Fetch>(state, view, origin, request, std::move(waits_at_seam));
 }
 
 }  // namespace shunt::splice

@@ -2,6 +2,7 @@
 // nodes, in a closed segment, or before a candidate end.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,10 @@ struct Jump {
   VirtualOffset from, to;
   bool unreachable = false;
 };
+
+// Whether the one who asks waits at a topic's seam (State::waits); asked anew in every round.
+// Empty: never.
+using WaitsAtSeam = std::function<bool(const TopicLog& topic, std::int32_t partition)>;
 
 class FetchTask : public Task {
  public:
@@ -44,6 +49,6 @@ class FetchTask : public Task {
 //  - The answer has an entry for every partition, in the request's order, and at most MaxBytes of
 //    records; the first set with records always stands (KIP-74).
 std::unique_ptr<FetchTask> fetch(State& state, const route::View& view, const route::Origin& origin,
-                                 const wire::Value& request);
+                                 const wire::Value& request, WaitsAtSeam waits = {});
 
 }  // namespace shunt::splice

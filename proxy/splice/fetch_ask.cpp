@@ -1,5 +1,6 @@
 // A Fetch task's questions: where each partition is read, and what is sent there.
 #include <algorithm>
+#include <utility>
 
 #include "proxy/splice/fetch_task.h"
 
@@ -41,12 +42,21 @@ std::optional<NodeKey> Fetch::place(Item& it, Asked& kind) const {
     it.at = segments[it.segment].end().at;
     it.segment = p->log.at({it.at});
   }
+  const bool waits =
+      it.at >= p->seam().at && waits_at_seam_ && waits_at_seam_(*topic_log(it), it.partition);
+  if (waits) {
+    it.is = Item::Is::waits;
+    it.segment = segments.size() - 1;
+    if (std::exchange(it.tail_asked, true)) return std::nullopt;
+  }
   const Segment& s = segments[it.segment];
-  it.native = std::max(s.native({it.at}).at, it.nothing(s.cluster));
-  it.at = s.shown(it.native).at;
+  if (!waits) {
+    it.native = std::max(s.native({it.at}).at, it.nothing(s.cluster));
+    it.at = s.shown(it.native).at;
+  }
   kind.spliced = true;
   kind.closed = !s.open();
-  kind.look_up = it.look_up;
+  kind.look_up = waits ? LookUp::tail : it.look_up;
   const auto* topology = view_.of(s.cluster);
   const auto* known =
       topology == nullptr ? nullptr : topology->partition(topic_log(it)->name, it.partition);
@@ -76,6 +86,7 @@ std::vector<Task::Ask> Fetch::ask(std::initializer_list<Item::Is> wanted, std::i
     it.is = Item::Is::idle;
     Asked kind;
     const auto node = place(it, kind);
+    if (!node && it.is == Item::Is::waits) continue;
     if (!node) {
       const auto* p = log(it);
       fail(it, p == nullptr ? Cluster::old_cluster : p->log.segments()[it.segment].cluster);
@@ -152,12 +163,13 @@ Task::Ask Fetch::fetch_of(Asked& a, std::int64_t wait_ms, std::int64_t fetches) 
 }
 
 Task::Ask Fetch::lookup(Asked& a) {
-  const bool end = a.look_up == LookUp::end;
+  const auto at = a.look_up == LookUp::start ? earliest : latest;
+  const int who = a.look_up == LookUp::end ? debugging : client;
   auto topics = topics_of(a, "Name", [&](const Item& it) -> Value {
-    return Struct{{"PartitionIndex", it.partition}, {"Timestamp", end ? latest : earliest}};
+    return Struct{{"PartitionIndex", it.partition}, {"Timestamp", at}};
   });
-  return {a.node, Struct{{"ReplicaId", end ? debugging : client}, {"Topics", std::move(topics)}},
-          list_offsets, list_offsets_version};
+  return {a.node, Struct{{"ReplicaId", who}, {"Topics", std::move(topics)}}, list_offsets,
+          list_offsets_version};
 }
 
 }  // namespace shunt::splice

@@ -82,12 +82,14 @@ void Fetch::take(std::size_t i, const Value& body) {
     each_entry(a, body, [&](std::size_t item, const Value& entry) {
       answered[item] = true;
       if (a.look_up == LookUp::start) return take_start(items_[item], a, entry);
+      if (a.look_up == LookUp::tail) return take_tail(items_[item], entry);
       take_end(items_[item], a, entry);
     });
   }
   const bool throttled = good && throttle > 0;  // brokers then answer without any partition
   for (const auto item : a.items) {
-    if (!answered[item] && !throttled) fail(items_[item], a.node.cluster);
+    if (!answered[item] && !throttled && a.look_up != LookUp::tail)
+      fail(items_[item], a.node.cluster);
   }
 }
 
@@ -147,6 +149,7 @@ void Fetch::take_entry(Item& it, const Asked& a, const Value& entry, bool certai
   auto& nothing = it.nothing(s.cluster);
   nothing = std::max(nothing, visible);
   it.is = Is::moved;
+  if (s.end() == p->seam()) p->hollow = std::min(p->hollow, s.shown(it.native));
 }
 
 void Fetch::look_up(Item& it, LookUp what) {
@@ -225,6 +228,14 @@ void Fetch::take_end(Item& it, const Asked& a, const Value& entry) {
   if (error != 0 || entry["Offset"].number() < 0) return;  // it does not tell this end
   const Segment& s = p->log.segments()[it.segment];
   if (!s.open() && entry["Offset"].number() <= it.native) jump(it, s, s.native_end);
+}
+
+void Fetch::take_tail(const Item& it, const Value& entry) {
+  PartitionLog* p = log(it);
+  if (p == nullptr || entry["ErrorCode"].number() != 0 || entry["Offset"].number() < 0) return;
+  const auto& segments = p->log.segments();
+  if (it.segment + 1 == segments.size())  // no cut since it was asked
+    learn_high_watermark(*p, it.segment, entry["Offset"].number());
 }
 
 void Fetch::jump(Item& it, const Segment& s, std::int64_t to) {

@@ -24,6 +24,7 @@ enum class LookUp : std::uint8_t {
   none,
   start,  // a broker said OFFSET_OUT_OF_RANGE
   end,    // a closed segment's log shows less than it had
+  tail,   // its reader waits at the seam, and is shown the true end (rules C4)
 };
 
 // One partition of the request.
@@ -36,6 +37,7 @@ struct FetchItem {
   enum class Is : std::uint8_t {
     idle,   // nothing to show so far
     moved,  // to be asked again elsewhere, at once
+    waits,  // at a seam, until its group is moved
     stale,  // its broker did not answer, or is not the leader
     done,   // data, or an error
   };
@@ -48,6 +50,7 @@ struct FetchItem {
   std::int64_t native = 0;
   std::optional<VirtualOffset> gap;  // where the hole begins that is jumped over
   bool skips = false;                // it is there, but out of reach
+  bool tail_asked = false;           // while it waits at the seam
   LookUp look_up = LookUp::none;
   int lookups = 0, failures = 0;
 
@@ -73,7 +76,8 @@ struct FetchAsk {
 class Fetch : public FetchTask {
  public:
   Fetch(State& state, const route::View& view, const route::Origin& origin,
-        const wire::Value& request);
+        const wire::Value& request, WaitsAtSeam waits_at_seam);
+  std::int64_t pause_ms() const override { return pause_ms_; }
   std::vector<Ask> round(std::int64_t now_ms) override;
   void take(std::size_t i, const wire::Value& body) override;
   wire::Value answer() override;
@@ -107,6 +111,7 @@ class Fetch : public FetchTask {
   void look_up(Item& it, LookUp what);
   void take_start(Item& it, const Asked& a, const wire::Value& entry);
   void take_end(Item& it, const Asked& a, const wire::Value& entry);
+  void take_tail(const Item& it, const wire::Value& entry);
   void jump(Item& it, const Segment& s, std::int64_t to);
   void take_plain(Item& it, PartitionLog* p, const wire::Value& entry);
   void learn(Item& it, PartitionLog& p, const wire::Value& entry);
@@ -115,6 +120,7 @@ class Fetch : public FetchTask {
   wire::Value entry(const Item& it) const;
 
   State& state_;
+  const WaitsAtSeam waits_at_seam_;
   const route::View view_;
   const std::optional<route::NodeKey> addressed_;
   std::int64_t max_wait_ms_ = 0, min_bytes_ = 0, max_bytes_ = 0, isolation_ = 0;
@@ -124,8 +130,9 @@ class Fetch : public FetchTask {
   std::vector<Asked> asked_;  // in this round
   bool begun_ = false;
   std::int64_t until_ms_ = 0, throttle_ms_ = 0;
-  std::int64_t waits_ = 0;
+  std::int64_t waits_ = 0, pause_ms_ = 0;
   int quick_rounds_ = 0;
+  bool paused_ = false;
   std::array<bool, 2> stale_{};
   std::vector<Jump> jumps_;
 };

@@ -14,6 +14,7 @@ PartitionLag progress(const PartitionLog& p, VirtualOffset position, std::int64_
     end = std::max(end, tail.native_start);
     out.end = tail.shown(end).at;
   }
+  out.drained = p.drained_at(position);
   const Pair pair = p.log.pair(position);
   for (const auto c : {Cluster::old_cluster, Cluster::new_cluster}) {
     const auto closed = p.log.next_native(c);

@@ -23,6 +23,7 @@ struct PartitionLag {
     bool operator==(const Side&) const = default;
   };
   Side in_old, in_new;
+  bool drained = false;              // all that lies before the newest seam has been read
   std::int64_t commit_behind = 0;    // 1: the other cluster's copy of the commit is under way
   std::string member_id, client_id;  // to whom it is assigned; empty: not known, or nobody
 };

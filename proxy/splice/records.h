@@ -119,6 +119,14 @@ struct Rewritten {
   std::int32_t partition = -1;
   BatchId batch;
 };
+// Groups may read what is written at new, or wait at its seam (scheme 1: production goes first).
+struct GroupsMoved {
+  std::string migration, move;
+  Cluster to = Cluster::new_cluster;  // old: they wait where they are
+  std::vector<std::string> groups;    // empty: all, and consumers without a group
+  std::string undoes;                 // the move that it takes back; empty: none
+  UnixMillis at = 0;
+};
 // Readers of a partition jump over what lies in new (on), or read it again: its cluster had been
 // left unreachable (rules B1).
 struct NewSkipped {
@@ -169,8 +177,9 @@ struct PartitionKept {
   std::vector<BatchId> rewritten{};  // of `unclear`
 };
 
-using Record = std::variant<JournalNamed, MigrationStarted, CutIntended, CutAborted, CutSealed,
-                            CutFlipped, Swept, ProducerMapped, FirstAccepted, CommitAccepted,
-                            CommitForgotten, MigrationPaused, PartitionKept, Rewritten, NewSkipped>;
+using Record =
+    std::variant<JournalNamed, MigrationStarted, CutIntended, CutAborted, CutSealed, CutFlipped,
+                 Swept, ProducerMapped, FirstAccepted, CommitAccepted, CommitForgotten,
+                 MigrationPaused, PartitionKept, Rewritten, NewSkipped, GroupsMoved>;
 
 }  // namespace shunt::splice

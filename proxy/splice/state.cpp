@@ -24,9 +24,35 @@ std::int32_t BatchId::last_sequence() const {
 
 const Move* Migration::newest() const {
   for (auto m = moves.rbegin(); m != moves.rend(); ++m) {
-    if (m->sealed && !m->undone && m->undoes.empty()) return &*m;
+    const bool done = m->kind == MoveKind::fetch || m->sealed;
+    if (done && !m->undone && m->undoes.empty()) return &*m;
   }
   return nullptr;
+}
+
+bool Migration::reads_new(std::string_view group) const {
+  const auto own = read_new.find(group);
+  return own == read_new.end() ? all_read_new : own->second;
+}
+
+void Migration::count_groups() {
+  all_read_new = false;
+  read_new.clear();
+  for (const auto& m : moves) {
+    if (m.kind != MoveKind::fetch || m.undone || !m.undoes.empty()) continue;
+    const bool to_new = m.to == Cluster::new_cluster;
+    for (const auto& group : m.groups) read_new[group] = to_new;
+    if (!m.groups.empty()) continue;
+    all_read_new = to_new;
+    read_new.clear();
+  }
+}
+
+VirtualOffset PartitionLog::seam() const {
+  const auto& all = log.segments();
+  auto first = all.rbegin();
+  while (first + 1 != all.rend() && (first + 1)->cut == first->cut) ++first;
+  return first->start;
 }
 
 TopicLog* State::topic(std::string_view name) {
@@ -82,6 +108,12 @@ PartitionLog* State::partition(std::string_view name, const wire::Uuid& shown_id
 const Migration* State::migration(std::string_view id) const {
   const auto it = migrations_.find(std::string(id));
   return it == migrations_.end() ? nullptr : &it->second;
+}
+
+bool State::waits(const TopicLog& t, std::string_view group) const {
+  if (t.produce_to() != Cluster::new_cluster) return false;
+  const auto m = migrations_.find(t.migration);
+  return m != migrations_.end() && !m->second.reads_new(group);
 }
 
 Move* State::find_move(std::string_view id) {
@@ -223,6 +255,7 @@ const char* State::take(const CutSealed& r) {
     p->firsts.clear();
     p->unclear.clear();
     p->candidate_end.reset();
+    p->hollow = VirtualOffset{Segment::open_end};
     if (p->log.tail().cluster == Cluster::new_cluster) p->skips_new = false;  // it is in reach
     show_start(*p);
   }
@@ -322,6 +355,23 @@ const char* State::take(const Rewritten& r) {
   return nullptr;
 }
 
+const char* State::take(const GroupsMoved& r) {
+  const auto m = migrations_.find(r.migration);
+  if (m == migrations_.end()) return "groups of an unknown migration are moved";
+  if (find_move(r.move) != nullptr) return "a move begins twice";
+  Move move;
+  move.id = r.move;
+  move.kind = MoveKind::fetch;
+  move.to = r.to;
+  move.groups = r.groups;
+  move.undoes = r.undoes;
+  move.at = r.at;
+  m->second.moves.push_back(std::move(move));
+  if (Move* undone = r.undoes.empty() ? nullptr : find_move(r.undoes)) undone->undone = true;
+  m->second.count_groups();
+  return nullptr;
+}
+
 const char* State::take(const NewSkipped& r) {
   PartitionLog* p = partition(r.topic, {}, r.partition);
   if (p == nullptr) return "a jump in an unknown partition";
@@ -341,6 +391,10 @@ std::vector<Record> State::snapshot() const {
     }
     out.emplace_back(std::move(started));
     for (const auto& move : m.moves) {
+      if (move.kind == MoveKind::fetch) {
+        out.emplace_back(GroupsMoved{m.id, move.id, move.to, move.groups, move.undoes, move.at});
+        continue;
+      }
       out.emplace_back(CutIntended{m.id, move.id, move.topics, move.to, move.undoes, move.at});
       if (move.sealed) {
         out.emplace_back(CutSealed{move.id, move.cut, {}, move.at});  // the seams follow below

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -53,6 +54,15 @@ struct PartitionLog {
   // Resends of unclear batches that were let through a hold: all of them, those not answered yet.
   std::uint64_t resent = 0, resent_unanswered = 0;
 
+  // Where the newest cut's seam lies; 0 before the first one.
+  VirtualOffset seam() const;
+  // Between here and the seam nothing is left to read (rules C2): compaction may have taken it.
+  VirtualOffset hollow{std::numeric_limits<std::int64_t>::max()};
+  // Has who stands there read all that lies before the seam?
+  bool drained_at(VirtualOffset position) const {
+    return log.spliced() && (position >= seam() || position >= hollow);
+  }
+
   void show(VirtualOffset end) {
     if (end <= shown_end) return;
     shown_end = end;
@@ -90,6 +100,7 @@ struct Move {
   std::string aborted_step, aborted_reason;  // empty: it was not
   std::int64_t held_ms_max = 0;
   std::uint32_t cut = 0;
+  std::vector<std::string> groups;  // of kind fetch; empty: all, and consumers without a group
 };
 
 struct Migration {
@@ -101,6 +112,13 @@ struct Migration {
   std::vector<Move> moves;
   // The newest move that stands and can be taken back; null: none.
   const Move* newest() const;
+
+  // May a group (empty: a consumer without one) read what is written at new? Else it waits at the
+  // seam. As the moves that stand have it.
+  bool reads_new(std::string_view group) const;
+  void count_groups();                                // the moves have changed
+  bool all_read_new = false;                          // but for these
+  std::map<std::string, bool, std::less<>> read_new;  // group -> may it?
 };
 
 // A group's last accepted commit of a partition.
@@ -153,6 +171,8 @@ class State : public route::Homes {
 
   const std::map<std::string, Migration>& migrations() const { return migrations_; }
   const Migration* migration(std::string_view id) const;
+  // Does this reader wait at the seam of a topic that is written at new?
+  bool waits(const TopicLog& t, std::string_view group) const;
   const Move* move(std::string_view id) const;
   // The id of the next migration ("m1") and of the next move ("m1.1"); the number of the next cut.
   std::string next_migration_id() const;
@@ -187,6 +207,7 @@ class State : public route::Homes {
   const char* take(const PartitionKept& r);
   const char* take(const Rewritten& r);
   const char* take(const NewSkipped& r);
+  const char* take(const GroupsMoved& r);
   Move* find_move(std::string_view id);
   void keep_shown(TopicLog& t);
 

@@ -25,9 +25,11 @@ class Task {
     wire::Version version = -1;
   };
   virtual ~Task() = default;
-  // What to ask next; empty: answer() is ready. Called at first, and when all asks of the round
-  // before have been taken. `now_ms`: a clock that only rises.
+  // What to ask next; empty: answer() is ready, unless pause_ms(). Called at first, and when all
+  // asks of the round before have been taken. `now_ms`: a clock that only rises.
   virtual std::vector<Ask> round(std::int64_t now_ms) = 0;
+  // Above 0: there is nobody to ask just now; round() again after that long, or when routes change.
+  virtual std::int64_t pause_ms() const { return 0; }
   // The answer to round()[i]; null Value: nobody answered (the link failed).
   virtual void take(std::size_t i, const wire::Value& body) = 0;
   virtual wire::Value answer() = 0;

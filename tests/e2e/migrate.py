@@ -52,14 +52,16 @@ def unhindered(report, scenario, pair, step):
 
 
 class Migration:
-    """One migration; `moves` is what shuntctl answered to those that changed something."""
+    """One migration; `moves` is what shuntctl answered to cuts. Unless they `wait`, groups read on over every seam."""
 
-    def __init__(self, shunt, topics, *flags, scheme=1):
+    def __init__(self, shunt, topics, *flags, scheme=1, wait=False):
         self.shunt, self.topics, self.moves = shunt, topics, []
         words = "--scheme", str(scheme), "--topics", ",".join(topics), *flags
         # Topics made a moment ago are known to the daemon at its next look, every 5 s.
         self.plan = wait_for("the daemon to know the topics", lambda: self._plan(words), 10)
         self.id = self.ask("start", *words)["migration"]["id"]
+        if not wait:
+            self.move_groups()
 
     def _plan(self, words):
         try:
@@ -78,6 +80,10 @@ class Migration:
     def move(self, to="new", *flags):
         return self._moved("move", "produce", "--to", to, *flags)
 
+    def move_groups(self, *words):
+        """All of them, or as the words have it."""
+        return self.ask("move", "fetch", *(words or ("--all",)), "--migration", self.id)
+
     def undo(self, *flags):
         return self._moved("undo", *flags)
 
@@ -85,7 +91,7 @@ class Migration:
         """The answer, with the times before and after it."""
         begin = time.time()
         answer = self.ask(*words, "--migration", self.id) | {"begin": begin, "end": time.time()}
-        if answer["changed"]:
+        if answer["changed"] and answer["kind"] == "produce":
             self.moves.append(answer)
         return answer
 

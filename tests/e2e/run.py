@@ -17,6 +17,7 @@ import control  # noqa: E402
 import counter  # noqa: E402
 import cut  # noqa: E402
 import faults  # noqa: E402
+import groups  # noqa: E402
 import key_offset  # noqa: E402
 import lagging  # noqa: E402
 import lifecycle  # noqa: E402
@@ -36,6 +37,7 @@ ROWS = [
     [("admin", admin), ("control", control)],
     [("storm", storm)],
     [("cut", cut)],
+    [("groups", groups)],
     [("key-offset", key_offset)],
     [("lagging", lagging)],
     [("retention", retention)],
@@ -45,11 +47,12 @@ ROWS = [
     [("protocol", protocol)],
 ]
 # Two at once are more than two processors carry without time-outs of the clients' own.
-ONE_AT_A_TIME = {"storm", "cut", "key-offset", "lagging", "retention", "faults", "relay"}
+ONE_AT_A_TIME = {"storm", "cut", "groups", "key-offset", "lagging", "retention", "faults", "relay"}
 # Long, and nearly the same for both pairs: both only with --all. 3.9.2 offers the most versions.
 ONE_PAIR = {
     "cut": "2.8.2",
     "faults": "2.8.2",
+    "groups": "3.9.2",
     "key-offset": "3.9.2",
     "lagging": "3.9.2",
     "protocol": "3.9.2",

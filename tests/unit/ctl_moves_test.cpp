@@ -74,6 +74,10 @@ FakeOperator moved() {
   op.moved.changed = true;
   op.moved.held_ms_max = 38;
   op.moved.partitions = {{"orders", 0, 9041, 7, 9041, 38, 2, 3}};
+  op.groups_moved.move = "m1.2";
+  op.groups_moved.changed = true;
+  op.groups_moved.groups = {
+      {"billing", net::Fetching::wait, net::Fetching::fresh, {{"orders", 0, {9041}, true}}}};
   return op;
 }
 
@@ -174,12 +178,21 @@ TEST_CASE("shuntctl: refused, blocked, rolled back, not there yet") {
              {"undo -o json", "undo of ''", 4, {R"("aborted_at":"S3")"}, {"rolled back"}},
              {"verify", "verify", 1, {"problem: old has grown behind the seam", "not ok"}, {}},
              {"verify -o json", "verify", 1, {R"("ok":false)"}, {}},
-             {"move fetch --all", "", 1, {}, {"cannot be moved by themselves"}},
+             {"move fetch --all",
+              "fetch new all of ''",
+              0,
+              {"groups may read new (move m1.2)", "billing", "9041"},
+              {}},
+             {"move fetch --group g --to old --wait -o json",
+              "fetch old 'g' of '' wait",
+              0,
+              {R"("crossed":true)"},
+              {}},
              {"move fetch --group g --to both --wait -o json",
               "",
               1,
               {R"("code":"not_implemented")"},
-              {"cannot be moved by themselves"}},
+              {"scheme 2 is not in this version"}},
              {"offsets translate none:0:1", "", 2, {}, {"old has no topic none: none:0:1"}},
              {"offsets translate orders:0:1 --from new -o json",
               "",

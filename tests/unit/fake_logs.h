@@ -182,7 +182,8 @@ class Logs {
         return Struct{{"Topics", each(q["Topics"], "Name", "PartitionIndexes", "Partitions",
                                       [this](const Value& p) { return producers(p); })}};
       default:
-        return Struct{};
+        const auto known = cluster_.answers.find(api);
+        return known == cluster_.answers.end() ? Struct{} : known->second(0, q);
     }
   }
   Log& log(const Value& index) { return logs_[static_cast<int>(index.number())]; }

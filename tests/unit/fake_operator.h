@@ -18,6 +18,8 @@ class FakeOperator : public net::Operator {
   bool late = false;                   // answers only when finish() is called
   net::Plan planned;
   net::ProduceMoved moved;
+  net::GroupsMoved groups_moved;
+  bool undoes_groups = false;
   net::Proof proof;
   std::vector<net::GroupLag> lags;
   std::string id = "m1";
@@ -41,12 +43,20 @@ class FakeOperator : public net::Operator {
              (r.accept_stragglers ? " accept_stragglers" : ""),
          done, moved);
   }
-  void undo(const net::UndoRequest& r, Done<net::ProduceMoved> done) override {
+  void move_fetch(const net::FetchRequest& r, Done<net::GroupsMoved> done) override {
+    tell("fetch",
+         std::string(route::name(r.to)) + ' ' + (r.group.empty() ? "all" : '\'' + r.group + '\'') +
+             " of '" + r.migration + '\'' + (r.wait ? " wait" : "") +
+             (r.accept_stragglers ? " accept_stragglers" : ""),
+         done, groups_moved);
+  }
+  void undo(const net::UndoRequest& r, Done<net::Moved> done) override {
+    undone = undoes_groups ? net::Moved(groups_moved) : net::Moved(moved);
     tell("undo",
          "of '" + r.migration + '\'' + (r.without_new ? " without_new" : "") +
              (r.skip_unreachable ? " skip_unreachable" : "") +
              (r.accept_stragglers ? " accept_stragglers" : ""),
-         done, moved);
+         done, undone);
   }
   void pause(const std::string& migration, bool paused, Done<std::string> done) override {
     tell(paused ? "pause" : "resume", '\'' + migration + '\'', done, id);
@@ -80,6 +90,7 @@ class FakeOperator : public net::Operator {
       call();
   }
 
+  net::Moved undone;
   std::vector<std::function<void()>> waiting_;
 };
 

@@ -68,13 +68,15 @@ struct Cut20 : World {
   // Carries a task out; change() may put another answer in a broker's place. Partition 0 of the
   // first topic is returned.
   Value run(const Value& body, const Change& change = {}, route::Origin origin = {}) {
-    task = fetch(state, model.view(), origin, body);
+    task = fetch(state, model.view(), origin, body, at_seam);
     asked.clear();
     waits.clear();
-    now = 0;
-    for (auto asks = task->round(now); !asks.empty(); asks = task->round(now)) {
+    now = paused = 0;
+    for (auto asks = task->round(now); !asks.empty() || task->pause_ms() > 0;
+         asks = task->round(now)) {
       REQUIRE(waits.size() < 40);
-      std::int64_t wait = 0;
+      std::int64_t wait = asks.empty() ? task->pause_ms() : 0;
+      if (asks.empty()) paused += wait;
       for (std::size_t i = 0; i < asks.size(); ++i) {
         asked.push_back(asks[i]);
         if (asks[i].api < 0) wait = std::max(wait, asks[i].body["MaxWaitMs"].number());
@@ -101,7 +103,8 @@ struct Cut20 : World {
   std::unique_ptr<FetchTask> task;
   std::vector<Task::Ask> asked;
   std::vector<std::int64_t> waits;
-  std::int64_t now = 0;
+  std::int64_t now = 0, paused = 0;
+  WaitsAtSeam at_seam;
   Value answer;
 };
 
@@ -323,6 +326,39 @@ TEST_CASE("fetch: out of range is a jump inside the log, an error outside of it"
   CHECK(w.run(w.request({{moved, 1, 21}}))["ErrorCode"].number() == 1);
   CHECK(w.part(1).log_start.at == 22);
   CHECK(w.task->jumps().empty());
+}
+
+TEST_CASE("fetch: who waits at the seam reads up to it", "[fetch]") {
+  Cut20 w;
+  bool waits = true;
+  w.at_seam = [&](const TopicLog& t, int) { return waits && t.name == moved; };
+  const auto run = [&](const std::vector<Cut20::Want>& wants) {
+    w.run(w.request(wants));
+    for (const auto& a : w.asked) CHECK((a.api >= 0 || a.to.cluster == old_cluster || !waits));
+    return w.paused;
+  };
+  const auto at = [&](std::int64_t offset) { return w.offsets(w.entry(0), offset); };
+  CHECK(run({{moved, 0, 15}}) == 0);
+  CHECK(at(15) == std::vector<std::int64_t>{15, 16, 17, 18, 19});
+  CHECK_FALSE(w.part(0).drained_at({15}));
+  CHECK(w.part(0).drained_at({20}));
+  CHECK(run({{moved, 0, 20}}) == 250);  // MaxWaitMs
+  CHECK(at(20).empty());
+  CHECK(w.entry(0)["ErrorCode"].number() == 0);
+  CHECK(w.entry(0)["HighWatermark"].number() == 30);
+  // Others are not kept from theirs.
+  CHECK(run({{moved, 0, 20}, {plain, 0, 5}}) == 0);
+  CHECK_FALSE(w.entry(1)["Records"].bytes().empty());
+  waits = false;
+  CHECK(run({{moved, 0, 20}}) == 0);
+  CHECK(at(20) == std::vector<std::int64_t>{20, 21, 22, 23, 24, 25, 26, 27, 28, 29});
+  // Compaction has taken the last of old: it is drained where it stands (rules C2).
+  w.model.log(old_cluster, moved, 0).batches.resize(3);
+  waits = true;
+  run({{moved, 0, 15}});
+  CHECK(at(15).empty());
+  CHECK(w.part(0).drained_at({15}));
+  CHECK_FALSE(w.part(0).drained_at({14}));
 }
 
 TEST_CASE("fetch: a candidate end clips the tail, before and after the first cut", "[fetch]") {

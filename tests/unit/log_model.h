@@ -272,15 +272,17 @@ class Model {
       for (const Value& p : t["Partitions"].array()) {
         const bool end = p["Timestamp"].number() == -1;
         REQUIRE((end || p["Timestamp"].number() == -2));
-        REQUIRE(body["ReplicaId"].number() == (end ? -2 : -1));
+        const bool visible = end && body["ReplicaId"].number() == -1;
+        REQUIRE((end || body["ReplicaId"].number() == -1));
         Log* log = find(node, t, p["PartitionIndex"].number(), false);
         const bool leads = log != nullptr && log->leader == static_cast<int>(node.id);
         partitions.push_back(Struct{{"PartitionIndex", p["PartitionIndex"]},
                                     {"ErrorCode", leads ? 0 : 6},
                                     {"Timestamp", -1},
-                                    {"Offset", !leads ? -1
-                                               : end  ? log->end
-                                                      : log->start}});
+                                    {"Offset", !leads    ? -1
+                                               : visible ? log->high_watermark
+                                               : end     ? log->end
+                                                         : log->start}});
       }
       topics.push_back(Struct{{"Name", t["Name"].text()}, {"Partitions", std::move(partitions)}});
     }

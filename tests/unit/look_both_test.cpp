@@ -31,6 +31,10 @@ struct OneBroker : net::ClusterAccess {
 
   void refresh_soon() override {}
   void groups_changed() override {}
+  std::set<std::string> groups_of(const std::string&, const std::string&,
+                                  std::int32_t) const override {
+    return {};
+  }
   bool reachable() const override { return mood != Mood::away; }
   const std::string& error() const override { return nothing; }
   std::string nothing;

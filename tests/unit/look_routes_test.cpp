@@ -16,7 +16,8 @@ namespace json = boost::json;
 TEST_CASE("views: topics and groups of a migration") {
   Api api;
   api.op.shown = moved_state();
-  api.snapshot.groups = {{"billing", "Stable", "range", 3, 0}, {"ledger", "Empty", "", 0, 0}};
+  api.snapshot.groups = {{"billing", "Stable", "range", 3, 0, 12, {}, true},
+                         {"ledger", "Empty", "", 0, 0}};
   const std::string moved =
       R"({"topic":"orders","partitions":2,"migration":"m1","produce":"new","segments":2,)"
       R"("stragglers":0,"last_cut":{"at":"1970-01-01T00:00:02.000Z","held_ms_max":38}})";
@@ -29,8 +30,19 @@ TEST_CASE("views: topics and groups of a migration") {
   CHECK(json::serialize(api.got("/topics").at("topics")) ==
         '[' + moved + ',' + other + ',' + unseen + ']');
   const json::value groups = api.got("/groups").at("groups");
-  CHECK(groups.at(0).at("fetch") == "new");
+  CHECK(groups.at(0).at("fetch") == "wait");
+  CHECK(groups.at(0).at("lag") == 12);
+  CHECK(groups.at(0).at("drained") == true);
   CHECK(groups.at(1).at("fetch") == "old");
+  CHECK(groups.at(1).at("lag").is_null());
+  CHECK(groups.at(1).at("drained").is_null());
+  const auto moves = [&](const char* move, splice::Cluster to, std::vector<std::string> who) {
+    api.op.shown.apply(splice::GroupsMoved{"m1", move, to, std::move(who), "", 3000});
+    return json::serialize(api.got("/groups").at("groups").at(0).at("fetch"));
+  };
+  CHECK(moves("m1.2", splice::Cluster::new_cluster, {"ledger"}) == R"("wait")");
+  CHECK(moves("m1.3", splice::Cluster::new_cluster, {}) == R"("new")");
+  CHECK(moves("m1.4", splice::Cluster::old_cluster, {"billing"}) == R"("wait")");
   api.op.shown.topic("orders")->held = true;
   api.op.shown.topic("orders")->partitions[1].stragglers = 9;
   const json::value held = api.got("/topics").at("topics").at(0);

@@ -11,7 +11,8 @@ struct Ended {
   bool over = false;
   std::optional<net::Refused> refused;
   net::ProduceMoved moved;
-  bool went() const { return over && !refused && moved.changed; }
+  net::GroupsMoved groups;
+  bool went() const { return over && !refused && (moved.changed || groups.changed); }
 };
 
 struct Moving : Proxy {
@@ -20,7 +21,7 @@ struct Moving : Proxy {
   // Two brokers in each cluster: partition 0 of "t" is led by the first, 1 by the second. New has
   // 3 records in each already.
   explicit Moving(std::chrono::milliseconds hold_limit = 9s, bool begin = true,
-                  std::chrono::milliseconds early_polls = 10s)
+                  std::chrono::milliseconds early_polls = 10s, bool readers = true)
       : Proxy({.hold_limit = hold_limit, .early_polls = early_polls}, 2, 2),
         olds(io, old, 2000),
         news(io, *fresh, 5000) {
@@ -30,6 +31,7 @@ struct Moving : Proxy {
     const auto e = started();
     REQUIRE(until([&] { return e->over; }));
     REQUIRE_FALSE(e->refused);
+    if (readers) goes(move_groups(""));  // they read on over every seam
   }
 
   using Call = std::shared_ptr<Ended>;
@@ -42,15 +44,30 @@ struct Moving : Proxy {
     return e;
   }
   auto ending(const Call& e) {
-    return [e](const net::Refused* why, const net::ProduceMoved& moved) {
+    return [e](const net::Refused* why, const auto& moved) {
       e->over = true;
       if (why != nullptr) e->refused = *why;
-      e->moved = moved;
+      using Result = std::decay_t<decltype(moved)>;
+      if constexpr (std::is_same_v<Result, net::Moved>) {
+        if (const auto* groups = std::get_if<net::GroupsMoved>(&moved))
+          e->groups = *groups;
+        else
+          e->moved = std::get<net::ProduceMoved>(moved);
+      } else if constexpr (std::is_same_v<Result, net::GroupsMoved>) {
+        e->groups = moved;
+      } else {
+        e->moved = moved;
+      }
     };
   }
   Call cut(splice::Cluster to = splice::Cluster::new_cluster, bool accept_stragglers = false) {
     auto e = std::make_shared<Ended>();
     daemon->operate().move_produce({to, {}, {}, accept_stragglers}, ending(e));
+    return e;
+  }
+  Call move_groups(const std::string& group, splice::Cluster to = splice::Cluster::new_cluster) {
+    auto e = std::make_shared<Ended>();
+    daemon->operate().move_fetch({to, group, false, {}, false}, ending(e));
     return e;
   }
   Call undo() {

@@ -47,7 +47,7 @@ TEST_CASE("a cut holds Produce, and lets it go to new as if nothing had been", "
   CHECK(first.base == 3);
 
   CHECK(moved->moved.to == route::Cluster::new_cluster);
-  CHECK(moved->moved.move == "m1.1");
+  CHECK(moved->moved.move == "m1.2");
   REQUIRE(moved->moved.partitions.size() == 2);
   const auto& told = moved->moved.partitions[0];
   CHECK(told.old_end == 5);

@@ -110,11 +110,43 @@ TEST_CASE("routes: what the data path refuses keeps its status, and its blockers
   for (const char* target : {"/verify", "/lag"}) CHECK(api.get(target).status == 409);
 }
 
-TEST_CASE("routes: groups do not move by themselves yet, and finish is not there yet") {
+TEST_CASE("routes: groups move, and back") {
   Api api;
-  for (const char* body : {R"({"kind":"fetch","group":"g","to":"both"})",
-                           R"({"kind":"fetch","all":true,"wait":true,"migration":"m1"})"})
-    CHECK(api.post("/move", body).status == 501);
+  api.op.shown = moved_state();
+  auto& moved = api.op.groups_moved;
+  moved.move = "m1.2";
+  moved.changed = true;
+  moved.groups = {{"billing",
+                   net::Fetching::wait,
+                   net::Fetching::fresh,
+                   {{"orders", 0, {9000}, false}, {"orders", 1, {9050}, true}}}};
+  const auto answer = api.post("/move", R"({"kind":"fetch","group":"billing","wait":true})");
+  CHECK(answer.status == 200);
+  CHECK(answer.body ==
+        R"({"api":1,"move":"m1.2","kind":"fetch","to":"new","changed":true,"groups":[)"
+        R"({"group":"billing","from":"wait","to":"new","partitions":[)"
+        R"({"topic":"orders","partition":0,"position":{"virtual":9000,"cluster":"old",)"
+        R"("native":9000},"crossed":false},)"
+        R"({"topic":"orders","partition":1,"position":{"virtual":9050,"cluster":"new",)"
+        "\"native\":15},\"crossed\":true}]}]}\n");
+  api.op.undoes_groups = true;
+  CHECK(api.post("/undo", "").body == answer.body);
+  CHECK(api.post("/move", R"({"kind":"fetch","all":true,"to":"old","migration":"m1"})").status ==
+        200);
+  CHECK(api.op.asked == std::vector<std::string>{"fetch new 'billing' of '' wait", "undo of ''",
+                                                 "fetch old all of 'm1'"});
+  api.op.asked.clear();
+  for (const char* body : {R"({"kind":"fetch"})", R"({"kind":"fetch","all":true,"group":"g"})",
+                           R"({"kind":"fetch","all":true,"to":"elsewhere"})"}) {
+    const json::value refused = json::parse(api.post("/move", body).body);
+    CHECK(refused.at("error").at("code") == "usage");
+  }
+  CHECK(api.op.asked.empty());
+}
+
+TEST_CASE("routes: scheme 2 and finish are not there yet") {
+  Api api;
+  CHECK(api.post("/move", R"({"kind":"fetch","group":"g","to":"both"})").status == 501);
   for (const char* path : {"/finish", "/check", "/prepare"})
     CHECK(api.post(path, "").status == 501);
   CHECK(api.post("/move", R"({"kind":"fetch","everyone":true})").status == 400);

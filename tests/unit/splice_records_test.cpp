@@ -78,7 +78,10 @@ std::vector<splice::Record> life() {
       splice::JournalNamed{"k7q2"},
       splice::Swept{"orders", 0, 21, from_old, 9060, 2, 17, 6, 9058, seam("", 0).producers},
       splice::Rewritten{"orders", 1, {4000, 1, 17, 3}},
-      splice::NewSkipped{"orders", 1, true}};
+      splice::NewSkipped{"orders", 1, true},
+      splice::GroupsMoved{"m1", "m1.3", to_new, {"billing", "gr\xc3\xbcn"}, "", 18},
+      splice::GroupsMoved{"m1", "m1.4", from_old, {"billing"}, "m1.3", 19},
+      splice::GroupsMoved{"m1", "m1.5", to_new, {}, "", 20}};
   return out;
 }
 
@@ -205,7 +208,7 @@ TEST_CASE("journal: a migration is there after a restart, and after a rotation")
   opened(s, &again);
   CHECK(told(again) == told(expected));
   CHECK(again.next_cut() == 2);
-  CHECK(again.migration("m1")->moves.size() == 2);
+  CHECK(again.migration("m1")->moves.size() == 5);
 }
 
 TEST_CASE("journal: records above the limit of one are written in parts, all or nothing") {

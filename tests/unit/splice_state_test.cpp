@@ -255,6 +255,48 @@ TEST_CASE("state: a snapshot is all of it", "[splice]") {
   }
 }
 
+TEST_CASE("state: who reads new, as the moves that stand have it", "[splice]") {
+  State s;
+  s.apply(MigrationStarted{"m1", 1, {{"t", {}, {}, 1}}, 0});
+  int n = 0;
+  const auto move = [&](Cluster to, std::vector<std::string> groups, std::string undoes = "") {
+    const auto id = "m1." + std::to_string(++n);
+    CHECK(s.apply(GroupsMoved{"m1", id, to, std::move(groups), std::move(undoes), 0}) == nullptr);
+    return id;
+  };
+  const auto readers = [&](const State& of) {
+    std::string out;
+    for (const char* g : {"", "a", "b"}) out += of.migration("m1")->reads_new(g) ? 'y' : '-';
+    return out;
+  };
+  const auto now = [&] {
+    State copy;
+    for (const auto& r : s.snapshot()) REQUIRE(copy.apply(r) == nullptr);
+    CHECK(readers(copy) == readers(s));
+    return readers(s);
+  };
+  constexpr auto old_one = Cluster::old_cluster, new_one = Cluster::new_cluster;
+  CHECK(now() == "---");
+  const auto canary = move(new_one, {"a"});
+  CHECK(now() == "-y-");
+  CHECK(s.migration("m1")->newest()->id == canary);
+  const auto all = move(new_one, {});
+  CHECK(now() == "yyy");
+  move(old_one, {}, all);
+  CHECK(now() == "-y-");
+  CHECK(s.migration("m1")->newest()->id == canary);
+  move(old_one, {"a"}, canary);
+  CHECK(now() == "---");
+  CHECK(s.migration("m1")->newest() == nullptr);
+  move(new_one, {});
+  const auto one_waits = move(old_one, {"b"});
+  CHECK(now() == "yy-");
+  move(new_one, {"b"}, one_waits);
+  CHECK(now() == "yyy");
+  CHECK(s.apply(GroupsMoved{"m1", "m1.1", new_one, {}, "", 0}) != nullptr);
+  CHECK(s.apply(GroupsMoved{"m2", "m2.1", new_one, {}, "", 0}) != nullptr);
+}
+
 TEST_CASE("state: a cut's seams stand all, or none", "[splice]") {
   World w;
   const auto move = w.state.next_move_id(*w.state.migration("m1"));

@@ -37,6 +37,7 @@ class LostJournal(Scene):
         code, said = self.shunt.run("recover")
         self.line(code == 0, "journal rebuilt", f"exit {code}: " + (said.strip().splitlines() or [""])[-1])
         self.shunt.start()
+        self.migration.move_groups()  # who may read new is not in what the clusters keep: all wait until told
         outage = begin, time.time()
         progress(self.clients.values(), PARTITIONS)
         after = self.seams()
@@ -47,8 +48,10 @@ class LostJournal(Scene):
         )  # fmt: skip
         self.line(after == before, "journal seams", f"as before the loss: {after == before}, {len(after)} partitions")
         # A new journal cannot know which producers have come through here (their last batches are in the log).
+        self.migration.undo()  # of the groups' move
         self.expect("undo", "--accept-stragglers")
         progress(self.clients.values(), PARTITIONS)
+        self.migration.move_groups()
         self.expect("cut")
         progress(self.clients.values(), PARTITIONS)
         self.finish()

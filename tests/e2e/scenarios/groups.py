@@ -1,0 +1,197 @@
+"""Scheme 1 as its operator walks it, up to finish: production goes to new and groups wait at the seam; one goes on as a
+canary and is taken back; all go on, are taken back, production too; and all of it once more. Four libraries at work all
+the while, each with its control directly at old.
+"""
+
+import time
+
+from client import progress
+from history import all_polled, judge
+from migrate import Evidence, Migration, create_on_both, unhindered
+from operate import create_topics
+from wait import wait_for
+
+KINDS = ("java", "librdkafka", "franz-go", "aiokafka")
+CANARY = "librdkafka"
+SIDES = ("proxied", "direct")
+PARTITIONS, MEMBERS, RATE = 4, 2, 30
+MORE = 40  # records of each client that pile up behind a seam before the groups go on
+
+
+def run(pair, report):
+    shunt = pair.own_shunt("groups", 45, level="debug").start()
+    walk = Walk(pair, report, shunt)
+    try:
+        report.guard("groups", pair.name, "walk", walk.run, walk.clients.values, shunt)
+    finally:
+        for client in walk.clients.values():
+            client.end()
+        shunt.kill()
+
+
+class Walk:
+    def __init__(self, pair, report, shunt):
+        self.pair, self.report, self.shunt = pair, report, shunt
+        self.topics = {(k, s): f"groups-{pair.old.version}-{k}-{s}" for k in KINDS for s in SIDES}
+        self.clients = {}
+
+    def line(self, ok, who, text):
+        return self.report.line(ok, "groups", self.pair.name, who, text)
+
+    def group(self, kind):
+        return self.topics[kind, "proxied"]
+
+    def run(self):
+        self.start()
+        self.cut()
+        self.all_wait()
+        self.canary()
+        self.all_go()
+        self.back()
+        self.cut()
+        self.all_wait()
+        self.all_go()
+        self.end()
+
+    def start(self):
+        proxied = [self.group(kind) for kind in KINDS]
+        create_on_both(self.pair, proxied, PARTITIONS)
+        create_topics(self.pair.old, [self.topics[kind, "direct"] for kind in KINDS], PARTITIONS)
+        for (kind, side), topic in self.topics.items():
+            self.clients[kind, side] = self.pair.client(
+                kind, side, "groups", self.shunt, roles="produce,consume", topic=topic, group=topic,
+                partitions=PARTITIONS, members=MEMBERS, rate=RATE,
+            )  # fmt: skip
+        for client in self.clients.values():
+            client.wait(
+                "all partitions held by all members",
+                lambda c: c.partitions() == PARTITIONS and c.members() == MEMBERS,
+            )
+        progress(self.clients.values(), PARTITIONS)
+        self.begun = time.time()
+        self.migration = Migration(self.shunt, proxied, wait=True)
+
+    def proxied(self):
+        return [self.clients[kind, "proxied"] for kind in KINDS]
+
+    def state(self, kind):
+        """What `groups` says of one: (fetch, drained)."""
+        seen = {g["group"]: g for g in self.migration.ask("groups")["groups"]}
+        return seen[self.group(kind)]["fetch"], seen[self.group(kind)]["drained"]
+
+    def cut(self):
+        moved = unhindered(self.report, "groups", self.pair, lambda *f: self.migration.move("new", *f))
+        self.seams = {(p["topic"], p["partition"]): p["virtual_start"] for p in moved["partitions"]}
+
+    def behind(self, kind):
+        """How many records its members were given from behind the seam."""
+        topic, client = self.group(kind), self.clients[kind, "proxied"]
+        return sum(e["offset"] >= self.seams[topic, e["partition"]] for e in client.events("polled"))
+
+    def at_seam(self, kind):
+        """All before the seam was given out, and producers have gone on behind it."""
+        topic, client = self.group(kind), self.clients[kind, "proxied"]
+        ends = {}
+        for e in client.events("polled"):
+            ends[e["partition"]] = max(e["offset"] + 1, ends.get(e["partition"], 0))
+        acked = sum(e["offset"] >= self.seams[topic, e["partition"]] for e in client.events("acked"))
+        return acked >= MORE and all(ends.get(p) == self.seams[topic, p] for p in range(PARTITIONS))
+
+    def all_wait(self):
+        for kind in KINDS:
+            self.clients[kind, "proxied"].wait("stands at the seam", lambda _, k=kind: self.at_seam(k), 60)
+        states = wait_for("all groups to be seen drained", self.drained, 30)
+        self.line(
+            set(states) == {("wait", True)}, "at the seam",
+            f"{len(states)} groups have read old to its end and wait, {MORE} records and more behind it each: {states[0]}",
+        )  # fmt: skip
+
+    def drained(self):
+        states = [self.state(kind) for kind in KINDS]
+        return states if all(drained for _, drained in states) else None
+
+    def canary(self):
+        begin = time.time()
+        moved = self.migration.move_groups("--group", self.group(CANARY), "--wait")
+        took = time.time() - begin
+        others = [kind for kind in KINDS if kind != CANARY and self.behind(kind)]
+        crossed = all(p["crossed"] for g in moved["groups"] for p in g["partitions"])
+        progress([self.clients[CANARY, "proxied"]], PARTITIONS)
+        self.line(
+            crossed and not others and self.state(CANARY)[0] == "new" and self.behind(CANARY) >= MORE,
+            "canary", f"{CANARY} has crossed with {len(moved['groups'][0]['partitions'])} partitions, the command took "
+            f"{took:.2f} s; others that did: {others or 'none'}",
+        )  # fmt: skip
+        undone = self.migration.undo()
+        stands = self.stands(CANARY)
+        self.line(
+            undone["kind"] == "fetch" and self.state(CANARY)[0] == "wait", "canary undone",
+            f"{CANARY} stands again, {stands} records behind the seam",
+        )  # fmt: skip
+
+    def stands(self, kind):
+        """It is given nothing while a producer goes on; what was on its way when the gate closed comes yet."""
+        client = self.clients[kind, "proxied"]
+
+        def still():
+            seen, sent = self.behind(kind), len(client.events("acked"))
+            client.wait("its producer goes on", lambda c: len(c.events("acked")) >= sent + MORE)
+            return (seen,) if self.behind(kind) == seen else None
+
+        return wait_for(f"{kind} to stand", still, 30)[0]
+
+    def all_go(self):
+        begin = time.time()
+        moved = self.migration.move_groups("--all", "--wait")
+        took = time.time() - begin
+        mine = {g["group"]: g for g in moved["groups"] if g["group"] in self.migration.topics}
+        crossed = [g for g in mine.values() if all(p["crossed"] for p in g["partitions"])]
+        progress(self.clients.values(), PARTITIONS)
+        self.line(
+            len(crossed) == len(mine) == len(KINDS), "all",
+            f"{len(crossed)} groups have crossed, the command took {took:.2f} s",
+        )  # fmt: skip
+
+    def back(self):
+        groups = self.migration.undo()
+        standing = [self.stands(kind) for kind in KINDS]
+        production = self.migration.undo()
+        progress(self.clients.values(), PARTITIONS)
+        self.line(
+            groups["kind"] == "fetch" and production["kind"] == "produce" and min(standing) > 0, "back",
+            f"groups stood {standing} records behind the seam, then production went back: all of it is read",
+        )  # fmt: skip
+
+    def end(self):
+        for client in self.clients.values():
+            client.quiet()
+        for client in self.clients.values():
+            client.wait("all records polled", lambda c: all_polled([c]), 60)
+        until = time.time()
+        for client in self.clients.values():
+            client.stop()
+        evidence = Evidence(
+            self.pair, self.pair.folder / "groups", list(self.topics.values()), self.migration.topics,
+            self.migration.segments(),
+        )  # fmt: skip
+        for kind in KINDS:
+            proxied, direct = (self.clients[kind, side] for side in SIDES)
+            verdicts = judge([proxied], self.begun), judge([direct], self.begun)
+            self.report.compare(
+                "groups", self.pair.name, kind, *verdicts, verdicts[0].as_good_as(verdicts[1])
+            )
+            found = evidence.check([proxied], self.group(kind))
+            disturbed = [
+                (name, e["member"])
+                for name in ("assigned", "revoked", "lost")
+                for e in proxied.events(name)
+                if self.begun <= e["time"] <= until
+            ]
+            self.line(
+                found.clean and not disturbed, kind,
+                f"in both clusters: {found.found() or 'as sent'}; rebalances: {disturbed or 'none'}; "
+                f"{found.totals['records_in_old']} records in old, {found.totals['records_in_new']} in new"
+                + ("" if found.clean else f"\n{found}"),
+            )  # fmt: skip
+        code = self.shunt.drain()
+        self.line(code == 0, "SIGTERM", f"exit {code}")
