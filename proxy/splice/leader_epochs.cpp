@@ -18,6 +18,16 @@ const Segment& run_start(const VirtualLog& log) {
   });
 }
 
+// What sweeps have shown in the tail's run by a shown epoch: the last such segment; null: none.
+const Segment* swept_by(const VirtualLog& log, std::int32_t epoch) {
+  const Segment* out = nullptr;
+  for (const Segment& s : log.segments()) {
+    const Segment& tail = log.tail();
+    if (s.cut == tail.cut && s.cluster != tail.cluster && s.epoch_last <= epoch) out = &s;
+  }
+  return out;
+}
+
 class LeaderEpochs : public PartitionsTask {
  public:
   LeaderEpochs(State& state, const route::View& view, const Value& request)
@@ -52,8 +62,18 @@ class LeaderEpochs : public PartitionsTask {
     return entry(item, std::min(epoch, in->epoch_last), in->end());
   }
 
+  // Records that were swept in are shown with the epoch that the tail had then, of which its leader
+  // may have none.
   Value of_tail(const Item& item, const PartitionLog& log, std::int32_t asked,
                 const Value& told) const {
+    const Value by_leader = of_leader(item, log, asked, told);
+    const Segment* swept = swept_by(log.log, log.log.tail().shown_epoch(asked));
+    if (swept == nullptr || by_leader["EndOffset"].number() >= swept->end().at) return by_leader;
+    return entry(item, swept->epoch_last, swept->end());
+  }
+
+  Value of_leader(const Item& item, const PartitionLog& log, std::int32_t asked,
+                  const Value& told) const {
     const VirtualLog& v = log.log;
     const Segment& tail = v.tail();
     const Segment& first = run_start(v);

@@ -46,6 +46,16 @@ std::int16_t sequence_error(const ProducerTail& tail, const BatchId& batch) {
   return distance == 1 ? 0 : out_of_order_sequence;
 }
 
+// A batch before it was unclear at the seam and has not come again: a broker that knew of that one
+// would not take this one first.
+bool overtakes(const PartitionLog& p, const BatchId& batch) {
+  return std::ranges::any_of(p.seam_unclear, [&](const BatchId& u) {
+    return u.producer_id == batch.producer_id && u.epoch == batch.epoch &&
+           sequence_distance(u.first_sequence, batch.first_sequence) > 0 &&
+           std::ranges::find(p.rewritten, u) == p.rewritten.end();
+  });
+}
+
 }  // namespace
 
 std::int32_t sequence_distance(std::int32_t earlier, std::int32_t later) {
@@ -80,6 +90,8 @@ Judged judge(const State& state, const TopicLog& topic, const PartitionLog& part
   }
   if (before != partition.producers.end()) {
     if (const auto error = sequence_error(before->second, batch); error != 0) return refuse(error);
+  } else if (overtakes(partition, batch)) {
+    return refuse(out_of_order_sequence);
   }
   pass.first = true;
   return pass;

@@ -27,6 +27,8 @@ enum class Bug : std::uint8_t {
   epoch_base,
   y_expired,
   abort_marker_after_s4,
+  new_dead_at_undo,
+  journal_lost,
 };
 
 struct BugName {
@@ -63,6 +65,10 @@ inline constexpr BugName bug_names[] = {
     {Bug::y_expired, "y-expired", "commits copied to new are not renewed"},
     {Bug::abort_marker_after_s4, "abort-marker-after-s4",
      "an open transaction does not keep the ends from being taken"},
+    {Bug::new_dead_at_undo, "new-dead-at-undo",
+     "a cluster left without an answer ends at its last known high watermark, below what was told"},
+    {Bug::journal_lost, "journal-lost",
+     "an empty journal is taken for a first start, whatever the clusters keep"},
 };
 
 }  // namespace shunt::sim

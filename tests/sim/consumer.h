@@ -7,6 +7,7 @@
 //     consumer_group.cpp  where it goes on, what it commits, what others do to that
 #pragma once
 
+#include "proxy/splice/recovery.h"
 #include "tests/sim/client.h"
 
 namespace shunt::sim {
@@ -29,6 +30,9 @@ class Consumer : public Client {
     return all.empty() ? std::nullopt : std::optional(all.back());
   }
   void reset_past_proxy();
+  // What it has committed is known from its offsets on both clusters alone, those on new being
+  // these.
+  void journal_lost(const std::vector<splice::Committed>& in_new);
   // An unclean election before any cut: what is past `end` will be other records.
   void truncated(int p, std::int64_t end);
 
@@ -44,6 +48,8 @@ class Consumer : public Client {
     std::vector<std::int64_t> maybe;   // sent since, not answered yet
     std::vector<std::int64_t> lost;    // sent, their connection lost: may count at any time
     std::vector<std::int64_t> resets;  // since then, in old's numbers
+    // Since then the journal was lost, and rebuilt of this offset on new; -1: there was none.
+    std::optional<std::int64_t> rebuilt_of;
     Records read;
   };
   Partition& at(int p) { return partitions_[static_cast<std::size_t>(p)]; }

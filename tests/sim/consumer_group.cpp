@@ -59,7 +59,8 @@ void Consumer::take_committed(int p, std::int64_t offset) {
     };
     std::set<std::int64_t> home{reset(p).value_or(in_old(part.committed))};
     std::set<std::int64_t> before{part.resets.begin(), part.resets.end()};
-    std::set<std::int64_t> journal{part.committed};
+    std::set<std::int64_t> journal{part.rebuilt_of ? place_in_new(segments, *part.rebuilt_of)
+                                                   : part.committed};
     for (const auto* all : {&part.maybe, &part.lost}) {
       for (const auto v : *all) home.insert(in_old(v));
       journal.insert(all->begin(), all->end());
@@ -125,9 +126,15 @@ void Consumer::commit() {
             part.maybe.erase(part.maybe.begin(), mine + 1);
             part.committed = offset;
             part.resets.clear();
+            part.rebuilt_of.reset();
           }
         }
       });
+}
+
+void Consumer::journal_lost(const std::vector<splice::Committed>& in_new) {
+  for (auto& p : partitions_) p.rebuilt_of = -1;
+  for (const auto& c : in_new) at(c.partition).rebuilt_of = c.at;
 }
 
 void Consumer::restart() {

@@ -8,6 +8,7 @@ using route::Cluster;
 
 namespace {
 constexpr Time look_every = 5 * ms, read_again = 10 * ms, prepare_limit = 1000 * ms;
+constexpr std::int64_t leave_after_ms = 60;  // a seventh of the hold limit, as net's
 constexpr std::size_t spare_ids = 2;
 }  // namespace
 
@@ -17,7 +18,8 @@ CutRun::CutRun(Proxy& proxy, splice::CutPlan plan)
       cut_(
           proxy.splice, std::move(plan),
           [this](const splice::Record& r, bool durable) {
-            return proxy_.record(planted::written(proxy_, r, last_), durable);
+            return proxy_.record(
+                leaving_ ? planted::left(proxy_, r) : planted::written(proxy_, r, last_), durable);
           },
           [this](const char* step) { tell(step); }),
       reader_(std::make_shared<EndReader>(proxy, from_, cut_.plan().to)) {}
@@ -33,6 +35,11 @@ void CutRun::tell(const char* step) {
 }
 
 void CutRun::start() { follow(cut_.begin(now())); }
+
+void CutRun::leave() {
+  leaving_ = true;
+  start();
+}
 
 void CutRun::cancel(const std::string& reason) { follow(cut_.cancel(reason, now(), now())); }
 
@@ -55,6 +62,7 @@ void CutRun::follow(Want want) {
 }
 
 void CutRun::prepare() {
+  if (leaving_) return draw();
   proxy_.after(prepare_limit, [self = shared_from_this()] {
     if (self->cut_.step() == splice::Cut::Step::intent)
       self->cancel("the clusters did not answer in time");
@@ -69,14 +77,18 @@ void CutRun::prepare() {
     }
     if (!problem.empty())
       return self->follow(self->cut_.prepared(problem, self->now(), self->now()));
-    const auto wanted = self->reader_->known_producers() + spare_ids;
-    const auto to = self->cut_.plan().to;
-    const auto have = self->proxy_.drawn[static_cast<std::size_t>(to)].size();
-    self->proxy_.draw_ids(to, wanted > have ? wanted - have : 0, [self] {
-      if (self->cut_.over() || self->cut_.aborted()) return;
-      self->held_since_ = self->now();
-      self->follow(self->cut_.prepared("", self->now(), self->now()));
-    });
+    self->draw();
+  });
+}
+
+void CutRun::draw() {
+  const auto wanted = reader_->known_producers() + spare_ids;
+  const auto to = cut_.plan().to;
+  const auto have = proxy_.drawn[static_cast<std::size_t>(to)].size();
+  proxy_.draw_ids(to, wanted > have ? wanted - have : 0, [self = shared_from_this()] {
+    if (self->cut_.over() || self->cut_.aborted()) return;
+    self->held_since_ = self->now();
+    self->follow(self->cut_.prepared("", self->now(), self->now()));
   });
 }
 
@@ -103,6 +115,10 @@ void CutRun::look() {
         const auto pending = s->pending(from_);
         if (pending.empty()) continue;
         cut_.waits_for(pending);
+        if (leaving_ && now() - held_since_ > leave_after_ms) {
+          s->give_up(from_);
+          continue;
+        }
         return proxy_.after(look_every, [self = shared_from_this()] { self->look(); });
       }
     }
@@ -112,6 +128,7 @@ void CutRun::look() {
 }
 
 void CutRun::read_ends() {
+  if (leaving_) return follow(cut_.leave(now(), now()));
   reader_->read([self = shared_from_this()](EndReader::Readings readings) {
     if (self->cut_.over() || self->cut_.aborted()) return;
     planted::read(self->proxy_, readings);

@@ -9,13 +9,16 @@ class CutRun : public std::enable_shared_from_this<CutRun> {
  public:
   CutRun(Proxy& proxy, splice::CutPlan plan);
   void start();
+  void leave();  // as start(); asks the cluster that is left nothing (rules B1)
   void cancel(const std::string& reason);
   const splice::Cut& cut() const { return cut_; }
+  bool leaves() const { return leaving_; }
 
  private:
   using Want = splice::Cut::Want;
   void follow(Want want);
   void prepare();
+  void draw();
   void drain();
   void look();
   void read_ends();
@@ -29,6 +32,7 @@ class CutRun : public std::enable_shared_from_this<CutRun> {
   std::shared_ptr<EndReader> reader_;
   EndReader::Readings last_;
   std::int64_t held_since_ = 0;
+  bool leaving_ = false;
 };
 
 }  // namespace shunt::sim

@@ -1,6 +1,7 @@
 // What a model broker answers.
 #include <algorithm>
 
+#include "proxy/splice/seams.h"
 #include "proxy/wire/framer.h"
 #include "tests/sim/model_cluster.h"
 
@@ -13,8 +14,9 @@ using wire::Value;
 namespace {
 constexpr int out_of_range = 1, not_leader = 6, fenced_epoch = 74, unknown_epoch = 75;
 constexpr wire::ApiKey produce_key = 0, fetch_key = 1, list_offsets_key = 2, metadata_key = 3,
-                       commit_key = 8, offset_fetch_key = 9, versions_key = 18, init_key = 22,
-                       epochs_key = 23, configs_key = 32, describe_producers_key = 61;
+                       commit_key = 8, offset_fetch_key = 9, groups_key = 16, versions_key = 18,
+                       init_key = 22, epochs_key = 23, configs_key = 32,
+                       describe_producers_key = 61;
 int index_of(const Value& v) { return static_cast<int>(v.number()); }
 
 // An answer that goes topic by topic, as its request does.
@@ -66,6 +68,8 @@ void ModelCluster::execute(const PeerRef& peer, const Buffer& frame) {
       return answer(peer, h, commit(request));
     case offset_fetch_key:
       return answer(peer, h, committed_offsets(request));
+    case groups_key:
+      return answer(peer, h, groups());
     case versions_key:
     case configs_key:
       return answer(peer, h, Struct{});
@@ -238,7 +242,8 @@ Value ModelCluster::epochs(const Value& request, int broker) const {
 
 Value ModelCluster::commit(const Value& request) {
   const std::string group(request["GroupId"].text());
-  const bool simple = request["GenerationIdOrMemberEpoch"].number() < 0;
+  const bool simple = request["GenerationIdOrMemberEpoch"].number() < 0 &&
+                      !group.starts_with(splice::seam_group_prefix);
   if (watch.committed) watch.committed();
   return each_partition(request, "Topics", "Name", "Partitions", [&](const Value& p) -> Value {
     commits_[{group, index_of(p["PartitionIndex"])}] = {
@@ -258,6 +263,16 @@ Value ModelCluster::committed_offsets(const Value& request) const {
                                         {"Metadata", c == nullptr ? std::string() : c->metadata},
                                         {"ErrorCode", 0}};
                         });
+}
+
+Value ModelCluster::groups() const {
+  std::set<std::string> names;
+  for (const auto& [key, c] : commits_) {
+    if (c.expires > time_.now()) names.insert(key.first);
+  }
+  Array all;
+  for (const auto& name : names) all.push_back(Struct{{"GroupId", name}});
+  return Struct{{"ErrorCode", 0}, {"Groups", std::move(all)}};
 }
 
 Value ModelCluster::producer_id() {

@@ -21,7 +21,31 @@ PeerRef ModelCluster::connect(int broker) {
   peer->broker = broker;
   std::erase_if(peers_, [](const auto& p) { return p.expired(); });
   peers_.push_back(peer);
+  if (dead_) time_.at(time_.now(), [this, peer] { fail(peer); });  // its owner is not ready yet
   return peer;
+}
+
+void ModelCluster::die(bool silent) {
+  dead_ = true;
+  silent_ = silent;
+  waiting_.clear();
+  for (const auto& weak : std::vector(peers_)) {
+    if (const auto peer = weak.lock()) fail(peer);
+  }
+}
+
+void ModelCluster::fail(const PeerRef& peer) {
+  constexpr Time patience_least = 50 * ms, patience_most = 300 * ms;
+  peer->deaf = true;
+  peer->inbox.clear();
+  if (!silent_) return cut(peer, false);
+  time_.after(random_.between(patience_least, patience_most), [this, peer] { cut(peer, false); });
+}
+
+void ModelCluster::come_back() {
+  if (!std::exchange(dead_, false)) return;
+  for (auto& l : logs_) l.elect(true, l.end());
+  replicate_all();
 }
 
 std::vector<PeerRef> ModelCluster::peers() const {
@@ -196,6 +220,11 @@ void ModelCluster::elect(int partition, bool unclean) {
 std::int64_t ModelCluster::committed(const std::string& group, int partition) const {
   const auto* c = commit_of(group, partition);
   return c == nullptr ? -1 : c->offset;
+}
+
+std::string ModelCluster::metadata(const std::string& group, int partition) const {
+  const auto* c = commit_of(group, partition);
+  return c == nullptr ? std::string() : c->metadata;
 }
 
 const ModelCluster::Committed* ModelCluster::commit_of(const std::string& group,

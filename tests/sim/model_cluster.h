@@ -60,6 +60,10 @@ class ModelCluster {
   void stop(int broker, Time until);  // it stands still (GC, SIGSTOP), its connections stay
   bool stopped(int broker) const { return stopped_until_[broker] > time_.now(); }
   void elect(int partition, bool unclean);
+  // All brokers die at once: with their connections, or unheard of until their owners give them up.
+  void die(bool silent);
+  void come_back();  // with all that was appended, under new leader epochs
+  bool dead() const { return dead_; }
   void replicate_all();
   // How long replication, and any way to a broker or back, may take at most from now on.
   Time lag_max = 2 * ms, way_max = 2 * ms;
@@ -74,11 +78,12 @@ class ModelCluster {
   int leader(int partition) const { return leaders_[static_cast<std::size_t>(partition)]; }
   // Committed offsets: by group and partition; -1: none.
   std::int64_t committed(const std::string& group, int partition) const;
+  std::string metadata(const std::string& group, int partition) const;
   void commit_past(const std::string& group, int partition, std::int64_t offset) {
     commits_[{group, partition}] = {offset, "", Committed::never};
   }
   // Offsets of who is in no group expire so long after their commit (GroupMetadata.scala), those of
-  // members do not.
+  // members do not; nor do those of reserved groups: no daemon stands still for a week.
   static constexpr Time simple_commits_last = 900 * ms;
   // Appends past every connection: a producer that does not pass through the proxy.
   void append_past(int partition, wire::Bytes batch);
@@ -101,6 +106,7 @@ class ModelCluster {
   void pump(const PeerRef& peer);
   void execute(const PeerRef& peer, const Buffer& frame);
   void answer(const PeerRef& peer, const wire::RequestHeader& h, const wire::Value& body);
+  void fail(const PeerRef& peer);
   void wake_waiting();
   void replicate_soon(int partition);
   bool has_data(const wire::Value& fetch, int broker) const;
@@ -113,6 +119,7 @@ class ModelCluster {
   wire::Value epochs(const wire::Value& request, int broker) const;
   wire::Value commit(const wire::Value& request);
   wire::Value committed_offsets(const wire::Value& request) const;
+  wire::Value groups() const;
   wire::Value producer_id();
   wire::Value producers(const wire::Value& request, int broker) const;
   std::int16_t leads(int broker, std::int64_t partition, const wire::Value& epoch) const;
@@ -124,6 +131,7 @@ class ModelCluster {
   std::vector<int> leaders_;
   std::vector<std::weak_ptr<Peer>> peers_;
   Time stopped_until_[brokers_per_cluster] = {};
+  bool dead_ = false, silent_ = false;
   std::vector<bool> replicating_;
   std::vector<Waiting> waiting_;
   struct Committed {

@@ -83,6 +83,7 @@ void Operator::stop_a_broker() {
 
 void Operator::move_a_leader() {
   auto& cluster = sim_.cluster(random_.percent(50) ? Cluster::old_cluster : Cluster::new_cluster);
+  if (cluster.dead()) return;
   const int p = static_cast<int>(random_.below(sim_.plan.partitions));
   const auto* log = sim_.proxy ? sim_.proxy->splice.partition(topic_name, {}, p) : nullptr;
   const bool first = sim_.journal.empty() || (log != nullptr && !log->log.spliced());

@@ -30,6 +30,9 @@ class Oracle {
   void read(int partition, std::int64_t offset, const RecordName& r);
   // A cluster lost it by itself, as any cluster may (acks=1, an unclean election).
   void lost_natively(const RecordName& r);
+  // Those that nobody was told of may be written twice, and stand so.
+  void may_repeat(const std::vector<RecordName>& records);
+  void may_repeat_unacknowledged();
   // Virtual offsets from here on stand for something else now: an unclean election before any cut.
   void forget_from(int partition, std::int64_t offset);
 
@@ -48,7 +51,7 @@ class Oracle {
   std::vector<Log> logs_;
   std::map<std::uint16_t, WriterKind> writers_;
   std::map<RecordName, int> sent_;
-  std::set<RecordName> acknowledged_, lost_;
+  std::set<RecordName> acknowledged_, lost_, may_repeat_;
 };
 
 }  // namespace shunt::sim

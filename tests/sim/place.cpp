@@ -15,6 +15,15 @@ std::int64_t below(const splice::VirtualLog& log, Cluster c, std::int64_t v) {
   return n;
 }
 
+std::int64_t place_in_new(const splice::VirtualLog& log, std::int64_t native) {
+  for (const auto& s : log.segments()) {
+    if (native < 0 || s.cluster != Cluster::new_cluster) continue;
+    if (native <= s.native_end)
+      return s.start.at + std::max<std::int64_t>(native - s.native_start, 0);
+  }
+  return -1;
+}
+
 std::int64_t place(const splice::VirtualLog& log, std::int64_t in_old, std::int64_t journaled) {
   const auto in_new = below(log, Cluster::new_cluster, journaled);
   auto v = in_old + in_new;  // not behind it: each offset is of one of them

@@ -13,6 +13,9 @@ namespace shunt::sim {
 // Offsets below `v` that lie in one cluster's segments, counted from its first.
 std::int64_t below(const splice::VirtualLog& log, route::Cluster c, std::int64_t v);
 
+// The first place that a commit of new's offset `native` can stand for; -1: of none.
+std::int64_t place_in_new(const splice::VirtualLog& log, std::int64_t native);
+
 // The greatest place of which old has no more than `in_old` below it, nor new more than is below
 // `journaled`: rules A3, whole pairs and torn ones alike.
 std::int64_t place(const splice::VirtualLog& log, std::int64_t in_old, std::int64_t journaled);

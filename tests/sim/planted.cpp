@@ -1,5 +1,7 @@
 #include "tests/sim/planted.h"
 
+#include <algorithm>
+
 namespace shunt::sim::planted {
 
 using wire::Array;
@@ -82,6 +84,18 @@ splice::Record written(Proxy& proxy, const splice::Record& r,
     for (const auto& reading : readings) {
       if (reading.partition == s.partition) s.epoch_last = reading.from.leader_epoch;
     }
+  }
+  return changed;
+}
+
+splice::Record left(Proxy& proxy, const splice::Record& r) {
+  const auto* sealed = std::get_if<splice::CutSealed>(&r);
+  if (sealed == nullptr || !proxy.sim.has(Bug::new_dead_at_undo)) return r;
+  splice::CutSealed changed = *sealed;
+  for (auto& s : changed.seams) {
+    const auto& log = *proxy.splice.partition(s.topic, {}, s.partition);
+    s.native_end =
+        std::max(log.log.tail().native(log.high_watermark).at, log.log.tail().native_start);
   }
   return changed;
 }

@@ -26,6 +26,7 @@ wire::Value committed(Proxy& proxy, const wire::Value& request, const wire::Valu
 // A cut's records and readings.
 splice::Record written(Proxy& proxy, const splice::Record& r,
                        const std::vector<splice::PartitionReading>& readings);
+splice::Record left(Proxy& proxy, const splice::Record& r);
 void read(Proxy& proxy, std::vector<splice::PartitionReading>& readings);
 
 }  // namespace shunt::sim::planted

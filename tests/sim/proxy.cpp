@@ -1,8 +1,10 @@
 #include "tests/sim/proxy.h"
 
 #include "proxy/wire/framer.h"
-#include "tests/sim/cut_run.h"
+#include "tests/sim/seam_guard.h"
+#include "tests/sim/seam_keeper.h"
 #include "tests/sim/session.h"
+#include "tests/sim/straggler_watch.h"
 
 namespace shunt::sim {
 
@@ -12,10 +14,9 @@ using wire::Struct;
 using wire::Value;
 
 namespace {
-constexpr wire::ApiKey metadata_key = 3, commit_key = 8, init_producer_id = 22;
+constexpr wire::ApiKey metadata_key = 3, init_producer_id = 22;
 constexpr Time call_limit = 700 * ms, poll_every = 200 * ms,
-               copied_anew = ModelCluster::simple_commits_last / 3;
-constexpr auto copied_to = Cluster::new_cluster;
+               nobody_there = 20 * ms;  // until it is tried again
 }  // namespace
 
 bool Proxy::ByAge::operator()(const std::shared_ptr<Session>& a,
@@ -23,7 +24,10 @@ bool Proxy::ByAge::operator()(const std::shared_ptr<Session>& a,
   return a->number < b->number;
 }
 
-Proxy::Proxy(Sim& s) : sim(s) {}
+Proxy::Proxy(Sim& s) : sim(s) {
+  splice.keep_shown(sim.shown);
+  if (sim.plan.lose_journal) seams_ = std::make_unique<SeamKeeper>(*this);
+}
 Proxy::~Proxy() {
   for (auto* all : {&sessions, &lingering}) {
     for (const auto& s : *all) s->die();
@@ -40,16 +44,14 @@ const char* Proxy::restore(const std::vector<splice::Record>& journal) {
 void Proxy::start() {
   for (const auto c : {Cluster::old_cluster, Cluster::new_cluster}) poll(c);
   copy_all();
-}
-
-// At start, and every so often: what is copied expires by its commit's time.
-void Proxy::copy_all() {
-  for (const auto& [group, commits] : splice.commits()) {
-    for (const auto& [key, c] : commits) {
-      commit_accepted({group, key.first, key.second, c.at, c.metadata, c.time});
-    }
+  guarded_ = !seams_ || sim.has(Bug::journal_lost);
+  if (!guarded_) {
+    std::make_shared<SeamGuard>(*this)->start([this](const std::string& refused) {
+      guarded_ = refused.empty();
+      if (!guarded_) sim.refused(refused);
+    });
   }
-  if (!sim.has(Bug::y_expired)) after(copied_anew, [this] { copy_all(); });
+  if (sim.plan.sweeps) std::make_shared<StragglerWatch>(*this)->start();
 }
 
 void Proxy::after(Time pause, Timeline::Action action) {
@@ -61,7 +63,7 @@ void Proxy::after(Time pause, Timeline::Action action) {
 void Proxy::poll(Cluster c) {
   const int broker = static_cast<int>(sim.random.below(brokers_per_cluster));
   call(c, broker, metadata_key, 9, Struct{{"Topics", nullptr}}, [this, c](const Value& body) {
-    if (body.null()) return poll(c);
+    if (body.null()) return after(nobody_there, [this, c] { poll(c); });
     topology(c).take_metadata(body, true);
     for (const auto& g : {"g0", "g1", "g2"}) {
       topology(c).set_coordinator(route::CoordinatorKind::group, g, route::NativeNodeId{0});
@@ -100,6 +102,7 @@ bool Proxy::record(const splice::Record& r, bool durable) {
   if (dies) throw Killed();
   static_cast<void>(durable);
   if (const char* why = splice.apply(r)) violated(std::string("a record is refused: ") + why);
+  if (seams_ && splice::changes_segments(r)) seams_->changed();
   return true;
 }
 
@@ -141,6 +144,9 @@ void Proxy::call(Cluster c, int broker, wire::ApiKey api, wire::Version version,
     const auto keep = finish;  // ends on_bytes, this very function
     keep(wire::decode(response, version, rest.subspan(head), problem));
   };
+  peer->on_lost = [weak, call, finish] {
+    if (!weak.expired() && call->done) finish({});
+  };
   after(call_limit, [finish, call] {
     if (call->done) finish({});
   });
@@ -170,8 +176,10 @@ void Proxy::draw_ids(Cluster c, std::size_t count, std::function<void()> done) {
   call(c, broker, init_producer_id, 4,
        Struct{{"TransactionalId", nullptr}, {"TransactionTimeoutMs", 60000}},
        [this, c, count, done](const Value& body) {
-         const bool good =
-             body["ErrorCode"].number() == 0 && body["ProducerId"].number() >= 0 && !body.null();
+         if (body.null()) {
+           return after(nobody_there, [this, c, count, done] { draw_ids(c, count, done); });
+         }
+         const bool good = body["ErrorCode"].number() == 0 && body["ProducerId"].number() >= 0;
          if (good) drawn[static_cast<std::size_t>(c)].push_back(body["ProducerId"].number());
          draw_ids(c, good ? count - 1 : count, done);
        });
@@ -203,74 +211,6 @@ void Proxy::adopt_unclear() {
     into.insert(into.end(), all.begin(), all.end());
   }
   unclear_before_.clear();
-}
-
-void Proxy::start_migration() {
-  if (!splice.migrations().empty()) return;
-  splice::MigrationStarted started{"m1", 1, {{topic_name, {}, {}, sim.plan.partitions}}, 0};
-  record(started, true);
-  adopt_unclear();
-}
-
-bool Proxy::cut(Cluster to, const std::string& undoes) {
-  const auto* m = splice.migration("m1");
-  if (running || m == nullptr || m->paused) return false;
-  if (splice.topic(topic_name)->produce_to() == to) return false;
-  splice::CutPlan plan;
-  plan.migration = m->id;
-  plan.move = splice.next_move_id(*m);
-  plan.undoes = undoes;
-  plan.topics = {topic_name};
-  plan.to = to;
-  plan.hold_limit_ms = sim.plan.hold_limit_ms;
-  plan.unclear_ms = sim.plan.unclear_ms;
-  running = std::make_shared<CutRun>(*this, std::move(plan));
-  running->start();
-  return true;
-}
-
-void Proxy::undo() {
-  const auto* m = splice.migration("m1");
-  const auto* move = m == nullptr ? nullptr : m->newest();
-  if (move == nullptr) return;
-  cut(move->to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster, move->id);
-}
-
-void Proxy::pause(bool paused) {
-  const auto* m = splice.migration("m1");
-  if (m == nullptr) return;
-  if (m->paused != paused) record(splice::MigrationPaused{m->id, paused}, true);
-  if (paused && running) running->cancel("paused by the operator");
-}
-
-void Proxy::commit_accepted(const splice::CommitAccepted& c) {
-  if (sim.has(Bug::commit_to_one_side)) return;
-  if (const auto copy = splice::copy_of(splice, c)) {
-    copies_[{c.group, c.partition}] = *copy;
-    copy_soon();
-  }
-}
-
-// To new, one at a time, the newest of a partition: as net's Copier.
-void Proxy::copy_soon() {
-  if (copying_ || copies_.empty()) return;
-  copying_ = true;
-  const auto [key, copy] = *copies_.begin();
-  call(copied_to, 0, commit_key, 8,
-       Struct{{"GroupId", copy.group},
-              {"GenerationIdOrMemberEpoch", -1},
-              {"MemberId", ""},
-              {"Topics",
-               Array{Struct{{"Name", copy.topic},
-                            {"Partitions", Array{Struct{{"PartitionIndex", copy.partition},
-                                                        {"CommittedOffset", copy.native},
-                                                        {"CommittedMetadata", copy.metadata}}}}}}}},
-       [this, key, copy](const Value& body) {
-         copying_ = false;
-         const auto now = copies_.find(key);
-         if (!body.null() && now != copies_.end() && now->second == copy) copies_.erase(now);
-         copy_soon();
-       });
 }
 
 }  // namespace shunt::sim

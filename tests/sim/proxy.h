@@ -2,8 +2,12 @@
 //
 // As proxy/net's World, poller and mover, with the same pure calls. A SIGKILL ends it between any
 // two events, or around a write to the journal; the next one begins with the journal's records.
+//
+//     proxy.cpp   its life, its calls, producer ids      mover.cpp   the operator's orders
+//     copier.cpp  its own commits
 #pragma once
 
+#include <compare>
 #include <set>
 
 #include "proxy/route/dispatch.h"
@@ -17,6 +21,7 @@ namespace shunt::sim {
 
 class Session;
 class CutRun;
+class SeamKeeper;
 
 struct Killed {};  // thrown where the daemon dies in the middle of what it does
 
@@ -26,7 +31,7 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
   ~Proxy();
   const char* restore(const std::vector<splice::Record>& journal);
   void start();
-  bool listening() const { return topologies[0].known() && topologies[1].known(); }
+  bool listening() const { return guarded_ && topologies[0].known() && topologies[1].known(); }
 
   std::shared_ptr<Session> accept(const std::shared_ptr<ClientConnection>& client);
 
@@ -54,8 +59,10 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
   void start_migration();
   bool cut(route::Cluster to, const std::string& undoes);  // false: one is running, or paused
   void undo();
+  bool leave_new();  // undo --without-new; false: not now, or there is nothing to leave
   void pause(bool paused);
   void commit_accepted(const splice::CommitAccepted& c);
+  void copy(route::Cluster to, const splice::Copy& copy);  // a commit of its own
   bool copies_done() const { return copies_.empty(); }
 
   Sim& sim;
@@ -67,18 +74,34 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
   std::set<std::shared_ptr<Session>, ByAge> sessions, lingering;
   std::uint64_t accepted = 0;
   std::vector<std::weak_ptr<Session>> parked;
+  // Who writes, as far as its order is kept: to a partition, by its producer id or as a client.
+  struct Writer {
+    int partition;
+    std::int64_t producer_id;
+    std::string client;
+    auto operator<=>(const Writer&) const = default;
+  };
+  struct OneRoad {
+    const Session* session = nullptr;
+    std::uint32_t unanswered = 0;
+  };
+  std::map<Writer, OneRoad> under_way;
   std::function<void()> on_settled;
   std::deque<std::int64_t> drawn[2];
   std::shared_ptr<CutRun> running;
 
  private:
+  splice::CutPlan plan_of(const splice::Migration& m, route::Cluster to,
+                          const std::string& undoes) const;
   void poll(route::Cluster c);
   void copy_all();
   void copy_soon();
   std::set<std::pair<std::int64_t, std::uint32_t>> drawing_;
-  std::map<int, std::vector<splice::Unclear>> unclear_before_;  // the migration, by partition
-  std::map<std::pair<std::string, int>, splice::Copy> copies_;
-  bool waking_ = false, copying_ = false, refreshing_[2] = {};
+  std::map<int, std::vector<splice::Unclear>> unclear_before_;   // the migration, by partition
+  using CopyKey = std::tuple<route::Cluster, std::string, int>;  // group, partition
+  std::map<CopyKey, splice::Copy> copies_;
+  std::unique_ptr<SeamKeeper> seams_;  // null: nobody keeps them
+  bool waking_ = false, copying_ = false, guarded_ = false, refreshing_[2] = {};
 };
 
 }  // namespace shunt::sim

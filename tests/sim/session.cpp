@@ -76,6 +76,7 @@ void Session::client_gone(bool reset) {
   if (parked_) return;  // not read: unpark() learns of it
   if (reset) return close("the client has reset it");
   ended_ = true;
+  leave_roads();
   finish_if_done();
 }
 
@@ -140,6 +141,7 @@ bool Session::linger() {
   }
   if (!owed) return false;
   lingering_ = true;
+  leave_roads();
   const auto self = shared_from_this();
   proxy_.sessions.erase(self);
   proxy_.lingering.insert(self);
@@ -169,7 +171,7 @@ void Session::forget() {
     proxy_.cluster(node.cluster).close(link->peer);
   }
   for (auto& e : queue_) {
-    for (auto& b : e->roads) b.answered();
+    for (auto& b : e->roads) release_road(b);
   }
   proxy_.settled();
   proxy_.after(0, [self = shared_from_this()] {

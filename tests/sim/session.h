@@ -2,6 +2,7 @@
 //
 //     session.cpp          frames in, links, the client's end     (net: session.cpp, requests.cpp)
 //     session_produce.cpp  judged, renamed, watched               (net: produce.cpp)
+//     session_under_way.cpp  unanswered ones, one road per writer (net: produce_under_way.cpp)
 //     session_spliced.cpp  tasks, Fetch, commits                  (net: spliced.cpp)
 //     session_answers.cpp  answers in, translated, in order       (net: answers.cpp)
 //
@@ -40,8 +41,11 @@ struct Exchange {
     bool first = false;
     std::uint32_t cut = 0;  // of the tail it was sent to
     bool resent = false;    // counted in log->resent_unanswered
+    bool rewrites = false;  // counted in log->rewriting
+    bool counted = false;   // in Proxy::under_way
     void answered() {
       if (std::exchange(resent, false)) --log->resent_unanswered;
+      if (std::exchange(rewrites, false) && of_tail()) --log->rewriting;
     }
     // A resend that was let through during a hold may be answered after the flip: what it says of
     // firsts and of unclear batches is not of the tail that is there by then.
@@ -116,6 +120,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void unpark();
   std::string pending(route::Cluster from) const;
   void ask_behind_acks_0(route::Cluster cluster, bool begin);
+  void give_up(route::Cluster from);  // what is pending there
   void route_changed();
   std::string state() const;  // what it waits for
 
@@ -154,6 +159,15 @@ class Session : public std::enable_shared_from_this<Session> {
             route::NodeKey node);
   void settle(Exchange& e, std::size_t part, const wire::Value& answer);
   void mark_unclear(const Link& link);
+
+  // session_under_way.cpp
+  Proxy::Writer writer(int partition, const splice::BatchId& batch) const;
+  bool on_another_road(int partition, const splice::BatchId& batch) const;
+  void count_road(Exchange::Bound& b);
+  void release_road(Exchange::Bound& b);
+  void leave_road(Exchange::Bound& b);
+  void leave_roads();
+  static bool unanswered_on(const Link& link);
 
   // session_spliced.cpp
   bool splice_request(const wire::RequestHeader& h, const wire::Message& m,

@@ -226,7 +226,7 @@ void Session::learn(Exchange& e, std::size_t part, route::NodeKey from, wire::By
   }
   const bool awaited_by_cut = !e.roads.empty();
   std::erase_if(e.roads, [&](Exchange::Bound& b) {
-    if (b.part == part) b.answered();
+    if (b.part == part) release_road(b);
     if (b.part == part) order_.release(b.road, noticed.stale_leader, b.mark, metadata_asked_);
     return b.part == part;
   });

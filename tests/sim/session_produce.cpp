@@ -1,6 +1,7 @@
 // Produce: judged, held, renamed, watched; as net's produce.cpp.
 #include <algorithm>
 
+#include "proxy/splice/stragglers.h"
 #include "proxy/wire/framer.h"
 #include "tests/sim/session.h"
 
@@ -11,7 +12,7 @@ using wire::Role;
 using Verdict = splice::Judged::Verdict;
 
 namespace {
-constexpr wire::ApiKey produce = 0, api_versions = 18;
+constexpr wire::ApiKey produce = 0;
 constexpr std::int16_t duplicate_sequence = 46;
 }  // namespace
 
@@ -59,6 +60,9 @@ Judged Session::judge_once(const splice::TopicLog& topic, const splice::Partitio
 
 Judged Session::judge(const splice::TopicLog& topic, const splice::PartitionLog& log,
                       const splice::BatchId& batch) {
+  if (on_another_road(proxy_.splice.place_of(log).partition, batch)) {
+    return {.verdict = Verdict::hold};
+  }
   auto j = judge_once(topic, log, batch);
   if (j.verdict == Verdict::draw &&
       proxy_.draw(batch.producer_id, log.log.tail().cut, log.log.tail().cluster)) {
@@ -174,6 +178,9 @@ void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::s
     b.resent = proxy_.splice.place_of(*b.log).topic->held;
     b.log->resent += b.resent;
     b.log->resent_unanswered += b.resent;
+    b.rewrites = splice::rewrites(*b.log, b.batch);
+    b.log->rewriting += b.rewrites;
+    count_road(b);
   }
   b.first = index < judged_.size() && judged_[index].first;
   if (b.first) {
@@ -207,6 +214,8 @@ void Session::settle(Exchange& e, std::size_t part, const wire::Value& answer) {
       proxy_.wake_parked();
     }
     if (error == 0 || error == duplicate_sequence) {
+      if (splice::rewrites(*b.log, b.batch))
+        proxy_.record(splice::Rewritten{topic_name, b.partition, b.batch}, false);
       std::erase_if(b.log->unclear, [&](const splice::Unclear& u) { return u.batch == b.batch; });
     }
   }
@@ -215,8 +224,10 @@ void Session::settle(Exchange& e, std::size_t part, const wire::Value& answer) {
 void Session::mark_unclear(const Link& link) {
   for (const auto& a : link.awaited) {
     if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
-    for (const auto& b : a.exchange->roads) {
-      if (b.part != a.part || (b.log != nullptr && !b.of_tail())) continue;
+    for (auto& b : a.exchange->roads) {
+      if (b.part != a.part) continue;
+      b.answered();
+      if (b.log != nullptr && !b.of_tail()) continue;
       splice::Unclear u;
       u.batch = b.batch;
       u.node = link.node;
@@ -245,36 +256,6 @@ void Session::unpark() {
   }
   request(frame);
   resume_soon();
-}
-
-std::string Session::pending(route::Cluster from) const {
-  for (const auto& [node, link] : links_) {
-    if (node.cluster != from) continue;
-    if (link->unanswered_read < link->unanswered_wanted) return client_->client_id + ": acks=0";
-    for (const auto& a : link->awaited) {
-      if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
-      for (const auto& b : a.exchange->roads) {
-        if (b.part == a.part) return client_->client_id + ": a Produce that is not answered yet";
-      }
-    }
-  }
-  return {};
-}
-
-void Session::ask_behind_acks_0(route::Cluster cluster, bool begin) {
-  for (const auto& [node, link] : links_) {
-    if (node.cluster != cluster) continue;
-    if (begin) link->unanswered_wanted = link->unanswered_sent;
-    const auto wanted = link->unanswered_wanted;
-    const bool asked = std::ranges::any_of(
-        link->awaited, [&](const Awaited& a) { return a.behind >= wanted && a.behind > 0; });
-    if (link->unanswered_read >= wanted || asked) continue;
-    Buffer frame;
-    wire::begin_request(*wire::request(api_versions), 0, 0, "shunt", frame);
-    wire::seal(frame);
-    link->awaited.push_back({nullptr, 0, wanted});
-    send(*link, frame);
-  }
 }
 
 }  // namespace shunt::sim

@@ -1,21 +1,21 @@
 #include "tests/sim/sim.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "tests/sim/consumer.h"
 #include "tests/sim/cut_run.h"
 #include "tests/sim/onlooker.h"
 #include "tests/sim/operator.h"
+#include "tests/sim/outage.h"
 #include "tests/sim/producer.h"
+#include "tests/sim/recovery.h"
+#include "tests/sim/seam_keeper.h"
 #include "tests/sim/session.h"
 
 namespace shunt::sim {
 
 using route::Cluster;
-
-namespace {
-constexpr Time rest_limit = 30000 * ms;
-}
 
 Sim::Sim(const Options& o) : options(o), random(o.seed) {
   make_plan();
@@ -40,6 +40,7 @@ Sim::Sim(const Options& o) : options(o), random(o.seed) {
       const auto* log = proxy ? proxy->splice.partition(topic_name, {}, p) : nullptr;
       if (log == nullptr || done.error != 0 || done.repeat || b.header.producer_id < 0) return;
       if (log->log.tail().cluster == which) return;
+      if (left_new && which == Cluster::new_cluster) return;
       violated(text(b.records.front()) + " is written to " + std::string(route::name(which)) +
                ", which is not written to any more");
     };
@@ -75,6 +76,9 @@ void Sim::make_plan() {
   plan.reset_groups = !plan.unclean && r.percent(15);
   plan.onlooker = r.percent(15);
   plan.transactions = !plan.unclean && r.percent(12);
+  plan.outage = !plan.kill_proxy && !plan.unclean && !plan.transactions && r.percent(10);
+  plan.lose_journal = plan.kill_proxy && !plan.move_leaders && !plan.transactions && r.percent(40);
+  plan.sweeps = plan.outage || (plan.bypass && !plan.transactions && r.percent(50));
   plan.old_start = r.percent(50) ? 0 : r.between(1, 50);
   plan.new_start = r.percent(70) ? 0 : r.between(1, 50);
 }
@@ -87,7 +91,8 @@ void Sim::trace(const std::string& what) {
 void Sim::bad_answer(const std::string& why, bool asked_before) {
   trace("an answer is refused: " + why);
   if (asked_before) return;
-  const bool past = plan.bypass || plan.transactions;  // others write behind a seam, too
+  // Others write behind a seam, too; a sweep ends an answer that is on its way.
+  const bool past = plan.bypass || plan.transactions || plan.sweeps;
   if (!past && !plan.stall_links && !plan.stop_brokers && !plan.cut_links) {
     violated("a client's connection was closed because of a broker's answer: " + why);
   }
@@ -95,8 +100,7 @@ void Sim::bad_answer(const std::string& why, bool asked_before) {
 
 void Sim::reached(const char* step) {
   if (operator_) operator_->reached(step);
-  // What was shown before a SIGKILL is not remembered: an end below it cannot be noticed.
-  if (step[1] != '5' || (plan.kill_proxy && plan.move_leaders)) return;
+  if (step[1] != '5') return;
   for (int p = 0; p < plan.partitions; ++p) {
     const auto start = proxy->splice.partition(topic_name, {}, p)->log.tail().start.at;
     if (start < oracle.shown_to(p)) {
@@ -105,14 +109,54 @@ void Sim::reached(const char* step) {
                std::to_string(start));
     }
   }
+  if (proxy->running->leaves()) allow_repeats();
+}
+
+// What consumers were shown of a cluster that was left, its producers not yet told, is written
+// again where production goes on (rules B1).
+void Sim::allow_repeats() {
+  left_new = true;
+  for (int p = 0; p < plan.partitions; ++p) {
+    const auto& log = proxy->splice.partition(topic_name, {}, p)->log;
+    for (const auto& b : cluster(Cluster::new_cluster).log(p).batches()) {
+      if (!log.shown({Cluster::new_cluster, b.base})) continue;
+      for (const auto& read : read_batches(b.bytes)) oracle.may_repeat(read.records);
+    }
+  }
 }
 
 void Sim::kill() {
   if (!proxy) return;
   trace("the proxy is killed");
   torn_in = -1;
+  const bool lost = plan.lose_journal && random.percent(50) && proxy->copies_done();
   proxy.reset();
+  if (lost && seams_kept(*this)) lose_journal();
   time.after(random.between(1, 150) * ms, [this] { revive(); });
+}
+
+// With it goes which batches had been accepted: what its client has not been told of yet may be
+// written again.
+void Sim::lose_journal() {
+  trace("the journal is lost");
+  lost_ = true;
+  journal.clear();
+  shown = {};
+  oracle.may_repeat_unacknowledged();
+}
+
+void Sim::refused(const std::string& why) {
+  trace("the proxy does not start: " + why);
+  if (!lost_) violated("the proxy does not start: " + why);
+  time.after(0, [this] { proxy.reset(); });
+  time.after(random.between(1, 100) * ms, [this] {
+    std::make_shared<Recovery>(*this)->start([this](const std::vector<splice::Record>& rebuilt) {
+      trace("shunt recover has rebuilt the journal");
+      lost_ = false;
+      journal = rebuilt;
+      revive();
+    });
+  });
 }
 
 void Sim::revive() {
@@ -143,6 +187,9 @@ void Sim::run() {
     say(plan.unclean, "unclean elections");
     say(plan.bypass, "a producer past the proxy");
     say(plan.transactions, "transactions past the proxy");
+    say(plan.lose_journal, "a journal that gets lost");
+    say(plan.outage, "an outage of new");
+    say(plan.sweeps, "sweeps");
     say(plan.reset_groups, "groups reset past the proxy");
     say(plan.slow_replicas, "slow replicas");
     say(plan.slow_ways, "slow ways");
@@ -161,6 +208,10 @@ void Sim::run() {
   consumers.push_back(std::make_unique<Consumer>(*this, "c0", "g0"));
   if (random.percent(40)) consumers.push_back(std::make_unique<Consumer>(*this, "c1", "g1"));
   if (random.percent(30)) consumers.push_back(std::make_unique<Consumer>(*this, "r0", ""));
+  if (plan.outage) {
+    outage_ = std::make_unique<Outage>(*this);
+    outage_->start();
+  }
   if (plan.onlooker) {
     onlooker_ = std::make_unique<Onlooker>(*this);
     onlooker_->look();
@@ -172,6 +223,7 @@ void Sim::run() {
   calm_ = true;
   torn_in = -1;
   trace("calm");
+  if (outage_) outage_->end();
   for (auto& c : clusters_) c->lag_max = c->way_max = 2 * ms;
   bool resumed = false;
   while (!at_rest()) {
@@ -201,55 +253,6 @@ void Sim::step() {
     action();
   } catch (const Killed&) {
     kill();
-  }
-}
-
-bool Sim::at_rest() const {
-  if (!proxy || !proxy->listening() || proxy->running || !proxy->copies_done()) return false;
-  for (const auto& p : producers) {
-    if (!p->at_rest()) return false;
-  }
-  for (int p = 0; p < plan.partitions; ++p) {
-    const auto* log = proxy->splice.partition(topic_name, {}, p);
-    const splice::Segment tail = log == nullptr ? splice::Segment{} : log->log.tail();
-    const auto& native = clusters_[static_cast<std::size_t>(tail.cluster)]->log(p);
-    if (native.readable(1) != native.end()) return false;
-    for (const auto& c : consumers) {
-      if (c->position(p) != tail.shown(native.end()).at) return false;
-    }
-  }
-  return true;
-}
-
-void Sim::check_end() {
-  if (consumers.back()->id() != "audit") {
-    consumers.push_back(std::make_unique<Consumer>(*this, "audit", "", true));
-    consumers.back()->start();
-    const auto limit = time.now() + rest_limit;
-    while (!at_rest()) {
-      if (time.now() > limit) violated("the log cannot be read to its end");
-      step();
-    }
-  }
-  const bool faults = plan.cut_links || plan.stop_brokers || plan.move_leaders || plan.kill_proxy;
-  for (int p = 0; p < plan.partitions; ++p) {
-    oracle.check_log(p, consumers.back()->read(p), faults);
-    const auto* log = proxy->splice.partition(topic_name, {}, p);
-    if (log == nullptr || !log->log.spliced()) continue;
-    for (const auto& c : consumers) {
-      const auto* kept = proxy->splice.commit(c->group(), topic_name, p);
-      if (kept == nullptr || c->committed(p) < 0) continue;
-      const auto pair = log->log.pair({c->committed(p)});
-      for (const auto& cluster : clusters_) {
-        const auto has = cluster->committed(c->group(), p);
-        if (has == pair.of(cluster->which())) continue;
-        if (cluster->which() == Cluster::old_cluster && has == c->reset(p)) continue;
-        violated(c->group() + " has committed " + std::to_string(c->committed(p)) +
-                 " of partition " + std::to_string(p) + ", " +
-                 std::string(route::name(cluster->which())) + " has " + std::to_string(has) +
-                 " for " + std::to_string(pair.of(cluster->which())));
-      }
-    }
   }
 }
 

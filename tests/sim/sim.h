@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "proxy/splice/records.h"
+#include "proxy/splice/shown_ends.h"
 #include "tests/sim/bugs.h"
 #include "tests/sim/model_cluster.h"
 #include "tests/sim/oracle.h"
@@ -16,6 +17,14 @@ class Producer;
 class Consumer;
 class Onlooker;
 class Operator;
+class Outage;
+
+constexpr route::Cluster other(route::Cluster c) {
+  return c == route::Cluster::old_cluster ? route::Cluster::new_cluster
+                                          : route::Cluster::old_cluster;
+}
+
+constexpr Time rest_limit = 30000 * ms;  // until everything must have come to its end
 
 struct Options {
   std::uint64_t seed = 1;
@@ -31,9 +40,27 @@ struct Plan {
   bool kill_proxy = false, pause = false, slow_replicas = false, slow_ways = false;
   bool bypass = false, unclean = false, reset_groups = false, onlooker = false,
        transactions = false;
+  bool outage = false;        // new dies, and is left
+  bool lose_journal = false;  // with a SIGKILL, now and then
+  bool sweeps = false;        // what lies behind a seam is made part of the log
   std::int64_t hold_limit_ms = 400, unclear_ms = 900;
   Time operator_every = 250 * ms;
   std::int64_t old_start = 0, new_start = 0;
+};
+
+// What clients have seen, kept through a SIGKILL: beside the journal, as a file of the daemon's.
+class KeptEnds : public splice::ShownEnds {
+ public:
+  Slot slot(const std::string&, const std::string&, std::int32_t partition) override {
+    if (ends_.size() <= static_cast<std::size_t>(partition))
+      ends_.resize(static_cast<std::size_t>(partition) + 1);
+    return static_cast<Slot>(partition);
+  }
+  std::int64_t kept(Slot slot) const override { return ends_[slot]; }
+  void keep(Slot slot, std::int64_t end) override { ends_[slot] = end; }
+
+ private:
+  std::vector<std::int64_t> ends_;
 };
 
 class Sim {
@@ -47,8 +74,9 @@ class Sim {
   bool has(Bug b) const { return options.bug == b; }
   void trace(const std::string& what);
   bool tracing() const { return options.trace; }
-  void kill();                     // the proxy, now
-  void reached(const char* step);  // of a cut
+  void kill();                           // the proxy, now
+  void refused(const std::string& why);  // a start of it
+  void reached(const char* step);        // of a cut
   // The proxy took a broker's answer for one not to be shown. `asked_before`: the migration; it may
   // come after a cut and its undo, with records of both.
   void bad_answer(const std::string& why, bool asked_before);
@@ -61,23 +89,29 @@ class Sim {
   Oracle oracle;
   std::shared_ptr<Proxy> proxy;         // null: it is down
   std::vector<splice::Record> journal;  // as it stands on disk
-  std::int64_t torn_in = -1;            // the proxy dies at its so manyeth write from now
-  int lives = 0;                        // of the proxy so far
-  std::uint64_t cuts = 0, aborted = 0, bumps = 0;
+  KeptEnds shown;
+  std::int64_t torn_in = -1;  // the proxy dies at its so manyeth write from now
+  int lives = 0;              // of the proxy so far
+  std::uint64_t cuts = 0, aborted = 0, bumps = 0, sweeps = 0;
+  bool left_new = false;  // without its answer: it may take what was sent before
   std::vector<std::unique_ptr<Producer>> producers;
   std::vector<std::unique_ptr<Consumer>> consumers;
 
  private:
   void make_plan();
   void revive();
+  void lose_journal();
   bool at_rest() const;
   void step();
   void check_end();
+  bool swept_in() const;
+  void allow_repeats();
 
   std::unique_ptr<ModelCluster> clusters_[2];
   std::unique_ptr<Operator> operator_;
   std::unique_ptr<Onlooker> onlooker_;
-  bool calm_ = false;
+  std::unique_ptr<Outage> outage_;
+  bool calm_ = false, lost_ = false;
 };
 
 }  // namespace shunt::sim

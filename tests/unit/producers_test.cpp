@@ -120,6 +120,24 @@ TEST_CASE("producers: one batch of an id until its first one is answered", "[cut
   CHECK(text(judge(w.state, *w.topic(), w.log("moved", 1), next)) == "pass as 1007, first");
 }
 
+TEST_CASE("producers: behind an unclear batch nothing is first until that one has come again",
+          "[leave]") {
+  Behind w;
+  const BatchId unclear{9, 2, 18, 2}, next{9, 2, 20, 1};
+  w.part().seam_unclear = {unclear, next};
+  CHECK(text(w.judge(next)) == "refuse with 45");
+  CHECK(text(w.judge({9, 2, 21, 1})) == "refuse with 45");
+  CHECK(text(w.judge({9, 2, 17, 1})) == "pass as 1009, first");  // it was refused before
+  CHECK(text(w.judge({9, 3, 0, 1})) == "pass as 1009, first");
+  CHECK(text(w.judge(unclear)) == "pass as 1009, first");
+  w.must(FirstAccepted{"moved", 0, 9});
+  w.must(Rewritten{"moved", 0, unclear});
+  CHECK(text(w.judge(next)) == "pass as 1009");
+  // What is known of a producer says it exactly.
+  w.part().seam_unclear = {{7, 3, 21, 5}};
+  CHECK(text(w.judge({7, 3, 21, 5})) == "pass as 1007, first");
+}
+
 TEST_CASE("producers: a repeat needs no id of its own", "[cut]") {
   Behind w;
   w.part().producers[11] = {0, {{0, 4, 60}}};

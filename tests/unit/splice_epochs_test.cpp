@@ -131,6 +131,21 @@ TEST_CASE("epochs: over several cuts and a sweep", "[splice]") {
   }
 }
 
+TEST_CASE("epochs: what was swept in before the tail has any record ends behind it", "[splice]") {
+  World w;
+  w.cut("moved", new_one, 100, 5, 7);
+  w.must(splice::Swept{"moved", 0, 5, old_one, 103, 3, 0, 8 + 3});
+  const Leader no_record_of_ours{{{0, 3}, {2, 5}}};
+  for (const int epoch : {8 + 3, 8 + 5}) {
+    INFO(epoch);
+    const auto got = ask(w, epoch, {}, no_record_of_ours);
+    CHECK(got.entry("moved", 0)["LeaderEpoch"].number() == 8 + 3);
+    CHECK(got.entry("moved", 0)["EndOffset"].number() == 103);
+  }
+  const auto before = ask(w, 8 + 2, {}, no_record_of_ours);
+  CHECK(before.entry("moved", 0)["EndOffset"].number() == 100);
+}
+
 TEST_CASE("epochs: a cut's candidate end clips, errors pass, links die", "[splice]") {
   World w;
   w.cut("moved", new_one, 100, 5, 7);
