@@ -79,8 +79,9 @@ namespace {
 
 std::string show_groups_moved(const json::object& m, bool color) {
   if (cell(m, "changed") != "yes") return "nothing to do: that is where they read already\n";
-  std::string out =
-      "groups may read " + bold(cell(m, "to"), color) + " (move " + cell(m, "move") + ")\n";
+  const bool on = cell(m, "to") == "new";
+  std::string out = "groups " + bold(on ? "may read new" : "wait at the seam", color) + " (move " +
+                    cell(m, "move") + ")\n";
   Table t({"GROUP", "FROM", "TO", "TOPIC", "PARTITION", "POSITION", "IN", "CROSSED"});
   for (const auto& item : list(m, "groups")) {
     const json::object* g = item.if_object();

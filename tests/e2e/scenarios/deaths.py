@@ -75,7 +75,7 @@ class Deaths(Scene):
         self.killed.append((begin, time.time()))
         last, where = self.migration.status()["moves"][-1], self.where()
         progress(self.proxied(), PARTITIONS)
-        again, answer = self.unhindered(way)
+        again, answer = self.repeated(way, last)
         nothing = again == 0 and not answer.get("changed")
         progress(self.proxied(), PARTITIONS)
         there = self.where()
@@ -95,6 +95,14 @@ class Deaths(Scene):
         )
         self.row(way, step, "SIGKILL of the daemon when the step's record is written, started again", words)
         self.line(ok, f"{way} {step}", f"{words}; status: {last}")
+
+    def repeated(self, way, last):
+        """The command again. An undo that has come about is not repeated, which would take back the move before it: its
+        other form is.
+        """
+        if way == "undo" and not last["aborted_at"]:
+            return 0, self.migration.move("old")
+        return self.unhindered(way)
 
     def where(self):
         """Where the migration's topics are produced to."""
