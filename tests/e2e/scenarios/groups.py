@@ -1,6 +1,6 @@
 """Scheme 1 as its operator walks it, up to finish: production goes to new and groups wait at the seam; one goes on as a
 canary and is taken back; all go on, are taken back, production too; and all of it once more. Four libraries at work all
-the while, each with its control directly at old.
+the while (with --all five more), each with its control directly at old.
 """
 
 import time
@@ -12,28 +12,29 @@ from operate import create_topics
 from wait import wait_for
 
 KINDS = ("java", "librdkafka", "franz-go", "aiokafka")
-CANARY = "librdkafka"
+MORE_KINDS = ("sarama", "kafka-go", "kafkajs", "kafka-python", "librdkafka-2.0")
 SIDES = ("proxied", "direct")
 PARTITIONS, MEMBERS, RATE = 4, 2, 30
 MORE = 40  # records of each client that pile up behind a seam before the groups go on
 
 
 def run(pair, report):
-    shunt = pair.own_shunt("groups", 45, level="debug").start()
-    walk = Walk(pair, report, shunt)
-    try:
-        report.guard("groups", pair.name, "walk", walk.run, walk.clients.values, shunt)
-    finally:
-        for client in walk.clients.values():
-            client.end()
-        shunt.kill()
+    for kinds in (KINDS, MORE_KINDS) if pair.everything else (KINDS,):
+        shunt = pair.own_shunt(f"groups-{len(kinds)}", 45, level="debug", hold_limit="9s").start()
+        walk = Walk(pair, report, shunt, kinds)
+        try:
+            report.guard("groups", pair.name, "walk", walk.run, walk.clients.values, shunt)
+        finally:
+            for client in walk.clients.values():
+                client.end()
+            shunt.kill()
 
 
 class Walk:
-    def __init__(self, pair, report, shunt):
-        self.pair, self.report, self.shunt = pair, report, shunt
-        self.topics = {(k, s): f"groups-{pair.old.version}-{k}-{s}" for k in KINDS for s in SIDES}
-        self.clients = {}
+    def __init__(self, pair, report, shunt, kinds):
+        self.pair, self.report, self.shunt, self.kinds = pair, report, shunt, kinds
+        self.topics = {(k, s): f"groups-{pair.old.version}-{k}-{s}" for k in kinds for s in SIDES}
+        self.clients, self.bird = {}, kinds[1]
 
     def line(self, ok, who, text):
         return self.report.line(ok, "groups", self.pair.name, who, text)
@@ -54,9 +55,9 @@ class Walk:
         self.end()
 
     def start(self):
-        proxied = [self.group(kind) for kind in KINDS]
+        proxied = [self.group(kind) for kind in self.kinds]
         create_on_both(self.pair, proxied, PARTITIONS)
-        create_topics(self.pair.old, [self.topics[kind, "direct"] for kind in KINDS], PARTITIONS)
+        create_topics(self.pair.old, [self.topics[kind, "direct"] for kind in self.kinds], PARTITIONS)
         for (kind, side), topic in self.topics.items():
             self.clients[kind, side] = self.pair.client(
                 kind, side, "groups", self.shunt, roles="produce,consume", topic=topic, group=topic,
@@ -72,7 +73,7 @@ class Walk:
         self.migration = Migration(self.shunt, proxied, wait=True)
 
     def proxied(self):
-        return [self.clients[kind, "proxied"] for kind in KINDS]
+        return [self.clients[kind, "proxied"] for kind in self.kinds]
 
     def state(self, kind):
         """What `groups` says of one: (fetch, drained)."""
@@ -98,7 +99,7 @@ class Walk:
         return acked >= MORE and all(ends.get(p) == self.seams[topic, p] for p in range(PARTITIONS))
 
     def all_wait(self):
-        for kind in KINDS:
+        for kind in self.kinds:
             self.clients[kind, "proxied"].wait("stands at the seam", lambda _, k=kind: self.at_seam(k), 60)
         states = wait_for("all groups to be seen drained", self.drained, 30)
         self.line(
@@ -107,26 +108,26 @@ class Walk:
         )  # fmt: skip
 
     def drained(self):
-        states = [self.state(kind) for kind in KINDS]
+        states = [self.state(kind) for kind in self.kinds]
         return states if all(drained for _, drained in states) else None
 
     def canary(self):
         begin = time.time()
-        moved = self.migration.move_groups("--group", self.group(CANARY), "--wait")
+        moved = self.migration.move_groups("--group", self.group(self.bird), "--wait")
         took = time.time() - begin
-        others = [kind for kind in KINDS if kind != CANARY and self.behind(kind)]
+        others = [kind for kind in self.kinds if kind != self.bird and self.behind(kind)]
         crossed = all(p["crossed"] for g in moved["groups"] for p in g["partitions"])
-        progress([self.clients[CANARY, "proxied"]], PARTITIONS)
+        progress([self.clients[self.bird, "proxied"]], PARTITIONS)
         self.line(
-            crossed and not others and self.state(CANARY)[0] == "new" and self.behind(CANARY) >= MORE,
-            "canary", f"{CANARY} has crossed with {len(moved['groups'][0]['partitions'])} partitions, the command took "
+            crossed and not others and self.state(self.bird)[0] == "new" and self.behind(self.bird) >= MORE,
+            "canary", f"{self.bird} has crossed with {len(moved['groups'][0]['partitions'])} partitions, the command took "
             f"{took:.2f} s; others that did: {others or 'none'}",
         )  # fmt: skip
         undone = self.migration.undo()
-        stands = self.stands(CANARY)
+        stands = self.stands(self.bird)
         self.line(
-            undone["kind"] == "fetch" and self.state(CANARY)[0] == "wait", "canary undone",
-            f"{CANARY} stands again, {stands} records behind the seam",
+            undone["kind"] == "fetch" and self.state(self.bird)[0] == "wait", "canary undone",
+            f"{self.bird} stands again, {stands} records behind the seam",
         )  # fmt: skip
 
     def stands(self, kind):
@@ -148,13 +149,13 @@ class Walk:
         crossed = [g for g in mine.values() if all(p["crossed"] for p in g["partitions"])]
         progress(self.clients.values(), PARTITIONS)
         self.line(
-            len(crossed) == len(mine) == len(KINDS), "all",
+            len(crossed) == len(mine) == len(self.kinds), "all",
             f"{len(crossed)} groups have crossed, the command took {took:.2f} s",
         )  # fmt: skip
 
     def back(self):
         groups = self.migration.undo()
-        standing = [self.stands(kind) for kind in KINDS]
+        standing = [self.stands(kind) for kind in self.kinds]
         production = self.migration.undo()
         progress(self.clients.values(), PARTITIONS)
         self.line(
@@ -174,7 +175,7 @@ class Walk:
             self.pair, self.pair.folder / "groups", list(self.topics.values()), self.migration.topics,
             self.migration.segments(),
         )  # fmt: skip
-        for kind in KINDS:
+        for kind in self.kinds:
             proxied, direct = (self.clients[kind, side] for side in SIDES)
             verdicts = judge([proxied], self.begun), judge([direct], self.begun)
             self.report.compare(
