@@ -29,6 +29,7 @@ enum class Bug : std::uint8_t {
   abort_marker_after_s4,
   new_dead_at_undo,
   journal_lost,
+  produce_parts,
 };
 
 struct BugName {
@@ -69,6 +70,8 @@ inline constexpr BugName bug_names[] = {
      "a cluster left without an answer ends at its last known high watermark, below what was told"},
     {Bug::journal_lost, "journal-lost",
      "an empty journal is taken for a first start, whatever the clusters keep"},
+    {Bug::produce_parts, "produce-parts",
+     "of a Produce larger than the buffer only the first part is looked at: the rest passes as it"},
 };
 
 }  // namespace shunt::sim

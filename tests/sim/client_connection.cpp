@@ -1,5 +1,8 @@
 #include "tests/sim/client_connection.h"
 
+#include <algorithm>
+
+#include "proxy/wire/bytes.h"
 #include "proxy/wire/framer.h"
 #include "tests/sim/proxy.h"
 #include "tests/sim/session.h"
@@ -21,7 +24,23 @@ std::shared_ptr<ClientConnection> ClientConnection::open(Sim& sim, std::optional
   return c;
 }
 
+// A large Produce comes in pieces, its header in the first.
 void ClientConnection::send(Buffer frame) {
+  constexpr std::size_t buffer_bytes = 200, first_piece_least = 60;
+  const auto size = static_cast<std::int64_t>(frame.size());
+  const bool produce = wire::load<std::int16_t>(frame.data() + wire::frame_prefix_bytes) == 0;
+  if (!sim_.plan.large_frames || !produce || frame.size() <= buffer_bytes)
+    return send_bytes(std::move(frame));
+  std::int64_t from = 0;
+  while (from < size) {
+    const auto least = std::min<std::int64_t>(from + first_piece_least, size);
+    const auto to = std::min(sim_.random.between(least, least + 120), from == 0 ? size - 1 : size);
+    send_bytes(Buffer(frame.begin() + from, frame.begin() + to));
+    from = to;
+  }
+}
+
+void ClientConnection::send_bytes(Buffer frame) {
   arrives_ = std::max(arrives_, sim_.time.now() + sim_.random.between(20, way_max));
   sim_.time.at(arrives_, [session = session_, frame = std::move(frame)]() mutable {
     if (const auto s = session.lock()) s->take(std::move(frame));

@@ -34,6 +34,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
 
  private:
   void take_frames();
+  void send_bytes(Buffer bytes);
   Sim& sim_;
   std::weak_ptr<Session> session_;
   bool closed_ = false;

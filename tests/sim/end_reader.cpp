@@ -91,7 +91,7 @@ std::map<int, std::vector<int>> EndReader::by_leader(Cluster c) {
 
 void EndReader::metadata(Cluster c, bool again, Joint join) {
   ++join->left;
-  const int broker = static_cast<int>(proxy_.sim.random.below(brokers_per_cluster));
+  const int broker = proxy_.cluster(c).a_broker(proxy_.sim.random);
   proxy_.call(
       c, broker, metadata_key, 9, Struct{{"Topics", Array{Struct{{"Name", topic_name}}}}},
       [self = shared_from_this(), c, again, join](const Value& body) {

@@ -191,7 +191,7 @@ void ModelCluster::fetch(const PeerRef& peer, const wire::RequestHeader& h, cons
 
 Value ModelCluster::metadata() const {
   Array brokers, partitions;
-  for (int b = 0; b < brokers_per_cluster; ++b) {
+  for (int b = 0; b < brokers_; ++b) {
     brokers.push_back(Struct{{"NodeId", b}, {"Host", "b"}, {"Port", 9000 + b}});
   }
   for (std::size_t p = 0; p < logs_.size(); ++p) {

@@ -6,12 +6,12 @@
 
 namespace shunt::sim {
 
-ModelCluster::ModelCluster(Timeline& time, Random random, route::Cluster which, int partitions,
-                           std::int64_t start)
-    : time_(time), random_(random), which_(which) {
+ModelCluster::ModelCluster(Timeline& time, Random random, route::Cluster which, int brokers,
+                           int partitions, std::int64_t start)
+    : time_(time), random_(random), which_(which), brokers_(brokers) {
   for (int p = 0; p < partitions; ++p) {
     logs_.emplace_back(start);
-    leaders_.push_back(p % brokers_per_cluster);
+    leaders_.push_back(p % brokers_);
     replicating_.push_back(false);
   }
 }
@@ -197,7 +197,7 @@ void ModelCluster::replicate_all() {
 
 void ModelCluster::elect(int partition, bool unclean) {
   ModelLog& l = log(partition);
-  leaders_[static_cast<std::size_t>(partition)] = (leader(partition) + 1) % brokers_per_cluster;
+  leaders_[static_cast<std::size_t>(partition)] = (leader(partition) + 1) % brokers_;
   // A clean one keeps what was replicated, and perhaps more.
   auto to = unclean ? std::max(l.start(), l.high_watermark() - random_.between(1, 4))
                     : l.high_watermark();

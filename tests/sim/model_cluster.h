@@ -22,7 +22,7 @@
 namespace shunt::sim {
 
 inline const std::string topic_name = "t";
-constexpr int brokers_per_cluster = 2;
+constexpr int brokers_most = 3;
 
 // A connection to a broker, as both ends hold it.
 struct Peer {
@@ -47,8 +47,9 @@ class ModelCluster {
     std::function<void(int partition, const std::vector<RecordName>& lost)> truncated;
     std::function<void()> committed;  // by a request
   };
-  ModelCluster(Timeline& time, Random random, route::Cluster which, int partitions,
+  ModelCluster(Timeline& time, Random random, route::Cluster which, int brokers, int partitions,
                std::int64_t start);
+  int a_broker(Random& random) const { return static_cast<int>(random.below(brokers_)); }
 
   PeerRef connect(int broker);
   void send(const PeerRef& peer, Buffer frame);
@@ -127,10 +128,11 @@ class ModelCluster {
   Timeline& time_;
   Random random_;
   route::Cluster which_;
+  int brokers_;
   std::vector<ModelLog> logs_;
   std::vector<int> leaders_;
   std::vector<std::weak_ptr<Peer>> peers_;
-  Time stopped_until_[brokers_per_cluster] = {};
+  Time stopped_until_[brokers_most] = {};
   bool dead_ = false, silent_ = false;
   std::vector<bool> replicating_;
   std::vector<Waiting> waiting_;

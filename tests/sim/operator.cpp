@@ -72,7 +72,7 @@ void Operator::cut_a_link() {
 
 void Operator::stop_a_broker() {
   auto& cluster = sim_.cluster(random_.percent(60) ? Cluster::old_cluster : Cluster::new_cluster);
-  const int broker = static_cast<int>(random_.below(brokers_per_cluster));
+  const int broker = cluster.a_broker(random_);
   const auto until = sim_.time.now() + random_.between(10, 600) * ms;
   if (sim_.tracing()) {
     sim_.trace(std::string(route::name(cluster.which())) + " broker " + std::to_string(broker) +

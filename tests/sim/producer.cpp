@@ -24,6 +24,11 @@ Producer::Producer(Sim& sim, std::uint16_t writer, WriterKind kind)
   every_ = random_.between(20, 120) * ms;
   patience_ = random_.between(150, 1200) * ms;
   partitions_.resize(static_cast<std::size_t>(sim.plan.partitions));
+  one_node_ = sim.plan.large_frames && random_.percent(80);
+}
+
+Client::Node Producer::node_of(int partition) const {
+  return leader(one_node_ ? 0 : partition).node;
 }
 
 void Producer::start() {
@@ -54,9 +59,9 @@ void Producer::make() {
       sim_.oracle.writer(writer_ = static_cast<std::uint16_t>(writer_ + 10), kind_);
     last_node_ = node;
   }
-  const int count = random_.percent(20) ? 2 : 1;
+  const int count = one_node_ ? sim_.plan.partitions : random_.percent(20) ? 2 : 1;
   for (int n = 0; n < count; ++n) {
-    const int p = static_cast<int>(random_.below(sim_.plan.partitions));
+    const int p = one_node_ ? n : static_cast<int>(random_.below(sim_.plan.partitions));
     auto& part = partitions_[static_cast<std::size_t>(p)];
     if (part.open.size() > 20) continue;
     auto b = std::make_shared<Batch>();
@@ -90,7 +95,7 @@ void Producer::pump() {
   for (;;) {
     std::map<Node, std::vector<std::pair<int, BatchRef>>> out;
     for (std::size_t p = 0; p < partitions_.size(); ++p) {
-      const Node node = leader(static_cast<int>(p)).node;
+      const Node node = node_of(static_cast<int>(p));
       if (node < 0 || in_flight(node) >= in_flight_max) continue;
       if (!ready(node)) {
         if (!pumping_) {

@@ -44,7 +44,9 @@ class Producer : public Client {
   bool may_send(const Partition& p, std::size_t i) const;
 
   std::uint16_t writer_;
-  Node last_node_ = -1;  // acks=0
+  Node node_of(int partition) const;
+  Node last_node_ = -1;    // acks=0
+  bool one_node_ = false;  // it believes that one leads all
   WriterKind kind_;
   std::int64_t producer_id_ = -1;
   wire::Version version_;

@@ -61,7 +61,7 @@ void Proxy::after(Time pause, Timeline::Action action) {
 }
 
 void Proxy::poll(Cluster c) {
-  const int broker = static_cast<int>(sim.random.below(brokers_per_cluster));
+  const int broker = cluster(c).a_broker(sim.random);
   call(c, broker, metadata_key, 9, Struct{{"Topics", nullptr}}, [this, c](const Value& body) {
     if (body.null()) return after(nobody_there, [this, c] { poll(c); });
     topology(c).take_metadata(body, true);
@@ -77,7 +77,7 @@ void Proxy::refresh_soon(Cluster c) {
   if (busy) return;
   busy = true;
   after(5 * ms, [this, c] {
-    const int broker = static_cast<int>(sim.random.below(brokers_per_cluster));
+    const int broker = cluster(c).a_broker(sim.random);
     call(c, broker, metadata_key, 9, Struct{{"Topics", nullptr}}, [this, c](const Value& body) {
       refreshing_[static_cast<std::size_t>(c)] = false;
       if (!body.null()) topology(c).take_metadata(body, true);
@@ -172,7 +172,7 @@ bool Proxy::draw(std::int64_t producer_id, std::uint32_t cut, Cluster c) {
 
 void Proxy::draw_ids(Cluster c, std::size_t count, std::function<void()> done) {
   if (count == 0) return done();
-  const int broker = static_cast<int>(sim.random.below(brokers_per_cluster));
+  const int broker = cluster(c).a_broker(sim.random);
   call(c, broker, init_producer_id, 4,
        Struct{{"TransactionalId", nullptr}, {"TransactionTimeoutMs", 60000}},
        [this, c, count, done](const Value& body) {

@@ -102,10 +102,17 @@ void Session::resume() {
     }
   }
   if (lingering_) return end_linger_if_done();
-  while (!blocked() && !carry_.empty()) {
+  while (!blocked() && (upload_ || !carry_.empty())) {
+    if (upload_) {
+      if (!upload()) break;
+      continue;
+    }
     Buffer frame = std::move(carry_.front());
     carry_.pop_front();
-    request(frame);
+    if (begins_upload(frame))
+      begin_upload(std::move(frame));
+    else
+      request(frame);
   }
   finish_if_done();
 }
@@ -139,7 +146,7 @@ bool Session::linger() {
         a.exchange = nullptr;
     }
   }
-  if (!owed) return false;
+  if (!owed || upload_) return false;
   lingering_ = true;
   leave_roads();
   const auto self = shared_from_this();
@@ -263,6 +270,7 @@ Link& Session::link_to(route::NodeKey node) {
 }
 
 void Session::send(Link& link, wire::Bytes bytes) {
+  if (half_sent(link)) return upload_->behind.emplace_back(bytes.begin(), bytes.end()), void();
   proxy_.cluster(link.node.cluster).send(link.peer, Buffer(bytes.begin(), bytes.end()));
 }
 
@@ -342,7 +350,7 @@ void Session::link_failed(const std::shared_ptr<Link>& link) {
   if (closed_ || link->closed) return;
   proxy_.refresh_soon(link->node.cluster);
   // (net also opens another link where acks=0 alone were sent; what it lost is the client's risk.)
-  if (link->awaited.empty()) return drop_link(link);
+  if (link->awaited.empty() && !half_sent(*link)) return drop_link(link);
   if (fail_tasks(link)) return;
   mark_unclear(*link);
   drop_link(link);
@@ -352,7 +360,8 @@ void Session::link_failed(const std::shared_ptr<Link>& link) {
 
 bool Session::fail_tasks(const std::shared_ptr<Link>& link) {
   const auto all = link->awaited;
-  if (lingering_ || all.empty() || link->unanswered_sent > link->unanswered_read ||
+  if (lingering_ || all.empty() || half_sent(*link) ||
+      link->unanswered_sent > link->unanswered_read ||
       std::ranges::any_of(all, [](const Awaited& a) { return a.exchange && !a.exchange->task; })) {
     return false;
   }

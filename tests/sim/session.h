@@ -3,16 +3,18 @@
 //     session.cpp          frames in, links, the client's end     (net: session.cpp, requests.cpp)
 //     session_produce.cpp  judged, renamed, watched               (net: produce.cpp)
 //     session_under_way.cpp  unanswered ones, one road per writer (net: produce_under_way.cpp)
+//     session_upload.cpp   what is larger than the buffer         (net: uploads.cpp)
 //     session_spliced.cpp  tasks, Fetch, commits                  (net: spliced.cpp)
 //     session_answers.cpp  answers in, translated, in order       (net: answers.cpp)
 //
-// Every decision is made by the same calls to wire, route and splice as there. Not modelled: frames
-// larger than the buffer, coordinators that must be found, fetch sessions, identities.
+// Every decision is made by the same calls to wire, route and splice as there. Not modelled:
+// coordinators that must be found, fetch sessions, identities.
 #pragma once
 
 #include <map>
 
 #include "proxy/route/produce_order.h"
+#include "proxy/route/produce_stream.h"
 #include "proxy/splice/fetch.h"
 #include "proxy/wire/split.h"
 #include "tests/sim/client_connection.h"
@@ -28,6 +30,7 @@ struct Exchange {
   std::int64_t began_ms = 0;
   std::vector<Buffer> parts;
   std::size_t parts_left = 0;
+  bool complete = true;  // false: more parts may still be added
   bool ready = false;
   Buffer frame;
   struct Bound {
@@ -154,9 +157,16 @@ class Session : public std::enable_shared_from_this<Session> {
                             const splice::BatchId& batch) const;
   bool admit_produce(const wire::RequestHeader& h, std::span<std::byte> frame);
   wire::Value own_produce_answer() const;
+  static wire::Value own_partition(int partition, const splice::Judged& j);
+  static wire::Value own_answer(wire::Array partitions);
+  static splice::BatchId batch_id(wire::Bytes records);
+  static void write_as(std::int64_t id, const splice::BatchId& batch, std::span<std::byte> records);
+  void park();
   void take_out_own_leaves();
   void bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::size_t index,
             route::NodeKey node);
+  void watch(Exchange& e, std::size_t part, int partition, route::NodeKey node,
+             const splice::BatchId& batch, bool first, route::ProduceOrder::Mark mark);
   void settle(Exchange& e, std::size_t part, const wire::Value& answer);
   void mark_unclear(const Link& link);
 
@@ -168,6 +178,14 @@ class Session : public std::enable_shared_from_this<Session> {
   void leave_road(Exchange::Bound& b);
   void leave_roads();
   static bool unanswered_on(const Link& link);
+
+  // session_upload.cpp
+  bool begins_upload(const Buffer& piece) const;
+  void begin_upload(Buffer piece);
+  bool upload();
+  bool begin_part(wire::Bytes begin, std::span<std::byte> records);
+  void end_part();
+  bool half_sent(const Link& link) const;
 
   // session_spliced.cpp
   bool splice_request(const wire::RequestHeader& h, const wire::Message& m,
@@ -208,6 +226,21 @@ class Session : public std::enable_shared_from_this<Session> {
   std::deque<std::unique_ptr<Exchange>> queue_;
   std::deque<Buffer> carry_;  // received, not taken yet
   Buffer held_;
+  struct Upload {  // a Produce that streams through in parts
+    Upload(const wire::RequestHeader& h, wire::Bytes head, std::uint64_t body)
+        : cut(h, head, body) {}
+    route::ProduceStream cut;
+    wire::RequestHeader header;
+    Buffer data;                         // received, not cut yet
+    std::size_t left = 0;                // to be received
+    Exchange* exchange = nullptr;        // null: acks=0, or nothing begun yet
+    std::shared_ptr<Link> link;          // of the part that began last; null: it goes nowhere
+    Buffer part;                         // of it so far
+    std::vector<Buffer> behind;          // for its link, when it is sent
+    Buffer begin;                        // of a part that waits for the migration
+    std::optional<std::int64_t> passed;  // as whom the last part was written: a planted bug's
+  };
+  std::unique_ptr<Upload> upload_;
   route::ProduceOrder order_;
   std::uint64_t metadata_asked_ = 0;
   struct Next {

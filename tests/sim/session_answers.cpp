@@ -194,7 +194,7 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
                      frame.begin() + static_cast<std::ptrdiff_t>(wire::frame_prefix_bytes + head));
     }
     edits_.append_to(e.parts[a.part], body);
-    if (--e.parts_left > 0) return;
+    if (--e.parts_left > 0 || !e.complete) return;
     merge_parts(e);
     return advance();
   }

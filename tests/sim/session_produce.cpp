@@ -16,22 +16,39 @@ constexpr wire::ApiKey produce = 0;
 constexpr std::int16_t duplicate_sequence = 46;
 }  // namespace
 
+splice::BatchId Session::batch_id(wire::Bytes records) {
+  wire::BatchHeader b;
+  splice::BatchId id;
+  if (wire::parse(records, b) != wire::BatchParse::ok) return id;
+  id.producer_id = b.producer_id;
+  id.epoch = b.producer_epoch;
+  id.first_sequence = b.base_sequence;
+  id.records = b.last_offset_delta + 1;
+  return id;
+}
+
+void Session::write_as(std::int64_t id, const splice::BatchId& batch,
+                       std::span<std::byte> records) {
+  if (id == batch.producer_id) return;
+  wire::BatchEdit edit;
+  edit.set_producer = true;
+  edit.producer_id = id;
+  edit.producer_epoch = batch.epoch;
+  wire::rewrite(edit, records);
+}
+
 void Session::read_batches() {
   batches_.clear();
   judged_.clear();
   for (const auto& leaf : parts_.leaves()) {
-    wire::BatchHeader b;
-    splice::BatchId id;
-    const auto set = parts_.body().subspan(static_cast<std::size_t>(leaf.records_at),
-                                           static_cast<std::size_t>(leaf.records_bytes));
-    if (wire::parse(set, b) == wire::BatchParse::ok) {
-      id.producer_id = b.producer_id;
-      id.epoch = b.producer_epoch;
-      id.first_sequence = b.base_sequence;
-      id.records = b.last_offset_delta + 1;
-    }
-    batches_.push_back(id);
+    batches_.push_back(batch_id(parts_.body().subspan(
+        static_cast<std::size_t>(leaf.records_at), static_cast<std::size_t>(leaf.records_bytes))));
   }
+}
+
+void Session::park() {
+  parked_ = true;
+  proxy_.parked.push_back(weak_from_this());
 }
 
 // splice's judgement, or what a planted bug makes of it.
@@ -90,9 +107,8 @@ bool Session::admit_produce(const wire::RequestHeader& h, std::span<std::byte> f
                        words[static_cast<std::size_t>(j.verdict)] + (j.first ? ", a first" : ""));
     }
     if (j.verdict == Verdict::hold || j.verdict == Verdict::draw) {
-      parked_ = true;
       held_.assign(frame.begin(), frame.end());
-      proxy_.parked.push_back(weak_from_this());
+      park();
       return false;
     }
     own += j.verdict != Verdict::pass;
@@ -105,17 +121,30 @@ bool Session::admit_produce(const wire::RequestHeader& h, std::span<std::byte> f
   const auto body_at = frame.size() - parts_.body().size();
   for (const auto& leaf : parts_.leaves()) {
     const auto& j = judged_[i];
-    if (j.verdict == Verdict::pass && j.id != batches_[i].producer_id) {
-      wire::BatchEdit edit;
-      edit.set_producer = true;
-      edit.producer_id = j.id;
-      edit.producer_epoch = batches_[i].epoch;
-      wire::rewrite(edit, frame.subspan(body_at + static_cast<std::size_t>(leaf.records_at),
-                                        static_cast<std::size_t>(leaf.records_bytes)));
+    if (j.verdict == Verdict::pass) {
+      write_as(j.id, batches_[i],
+               frame.subspan(body_at + static_cast<std::size_t>(leaf.records_at),
+                             static_cast<std::size_t>(leaf.records_bytes)));
     }
     ++i;
   }
   return true;
+}
+
+wire::Value Session::own_partition(int partition, const Judged& j) {
+  const bool known = j.verdict == Verdict::repeat && j.offset >= 0;
+  const std::int16_t error = j.verdict == Verdict::refuse ? j.error
+                             : known                      ? std::int16_t{0}
+                                                          : duplicate_sequence;
+  return wire::Struct{{"Index", partition},
+                      {"ErrorCode", int{error}},
+                      {"BaseOffset", known ? j.offset : std::int64_t{-1}}};
+}
+
+wire::Value Session::own_answer(wire::Array partitions) {
+  return wire::Struct{
+      {"Responses", wire::Array{wire::Struct{{"Name", topic_name},
+                                             {"PartitionResponses", std::move(partitions)}}}}};
 }
 
 wire::Value Session::own_produce_answer() const {
@@ -123,18 +152,9 @@ wire::Value Session::own_produce_answer() const {
   std::size_t i = 0;
   for (const auto& leaf : parts_.leaves()) {
     const auto& j = judged_[i++];
-    if (j.verdict == Verdict::pass) continue;
-    const bool known = j.verdict == Verdict::repeat && j.offset >= 0;
-    const std::int16_t error = j.verdict == Verdict::refuse ? j.error
-                               : known                      ? std::int16_t{0}
-                                                            : duplicate_sequence;
-    partitions.push_back(wire::Struct{{"Index", leaf.partition},
-                                      {"ErrorCode", int{error}},
-                                      {"BaseOffset", known ? j.offset : std::int64_t{-1}}});
+    if (j.verdict != Verdict::pass) partitions.push_back(own_partition(leaf.partition, j));
   }
-  return wire::Struct{
-      {"Responses", wire::Array{wire::Struct{{"Name", topic_name},
-                                             {"PartitionResponses", std::move(partitions)}}}}};
+  return own_answer(std::move(partitions));
 }
 
 void Session::take_out_own_leaves() {
@@ -162,17 +182,25 @@ void Session::take_out_own_leaves() {
 void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::size_t index,
                    route::NodeKey node) {
   if (e.request->api != produce) return;
+  const auto set =
+      parts_.body().subspan(leaf.records_at, static_cast<std::size_t>(leaf.records_bytes));
+  watch(e, part, leaf.partition, node, batches_[index],
+        index < judged_.size() && judged_[index].first, route::ProduceOrder::mark_of(set));
+}
+
+void Session::watch(Exchange& e, std::size_t part, int partition, route::NodeKey node,
+                    const splice::BatchId& batch, bool first, route::ProduceOrder::Mark mark) {
+  e.next_cut = proxy_.splice.next_cut();  // a large one may begin before a cut and end after it
   Exchange::Bound b;
   b.part = part;
-  b.road = order_.sent(leaf.topic, {}, leaf.partition, node);
-  b.mark = route::ProduceOrder::mark_of(
-      parts_.body().subspan(leaf.records_at, static_cast<std::size_t>(leaf.records_bytes)));
-  b.partition = leaf.partition;
-  b.batch = batches_[index];
-  if (const auto* p = proxy_.topology(node.cluster).partition(leaf.topic, leaf.partition)) {
+  b.road = order_.sent(topic_name, {}, partition, node);
+  b.mark = mark;
+  b.partition = partition;
+  b.batch = batch;
+  if (const auto* p = proxy_.topology(node.cluster).partition(topic_name, partition)) {
     b.leader_epoch = p->epoch;
   }
-  b.log = proxy_.splice.idle() ? nullptr : proxy_.splice.partition(leaf.topic, {}, leaf.partition);
+  b.log = proxy_.splice.idle() ? nullptr : proxy_.splice.partition(topic_name, {}, partition);
   if (b.log != nullptr) {
     b.cut = b.log->log.tail().cut;
     b.resent = proxy_.splice.place_of(*b.log).topic->held;
@@ -181,15 +209,10 @@ void Session::bind(Exchange& e, std::size_t part, const wire::Leaf& leaf, std::s
     b.rewrites = splice::rewrites(*b.log, b.batch);
     b.log->rewriting += b.rewrites;
     count_road(b);
-  }
-  b.first = index < judged_.size() && judged_[index].first;
-  if (b.first) {
-    b.log->firsts[b.batch.producer_id] = splice::PartitionLog::First::on_its_way;
-    e.whole = true;
-  }
-  if (b.log != nullptr) {
     e.spliced = e.whole = true;
   }
+  b.first = first;
+  if (b.first) b.log->firsts[b.batch.producer_id] = splice::PartitionLog::First::on_its_way;
   e.roads.push_back(b);
 }
 
@@ -224,17 +247,20 @@ void Session::settle(Exchange& e, std::size_t part, const wire::Value& answer) {
 void Session::mark_unclear(const Link& link) {
   for (const auto& a : link.awaited) {
     if (a.exchange == nullptr || a.exchange->request->api != produce) continue;
+    const bool never = half_sent(link) && a.exchange == upload_->exchange &&
+                       a.part + 1 == a.exchange->parts.size();  // half a frame is nothing
     for (auto& b : a.exchange->roads) {
       if (b.part != a.part) continue;
       b.answered();
       if (b.log != nullptr && !b.of_tail()) continue;
+      if (b.first) b.log->firsts.erase(b.batch.producer_id);
+      if (never) continue;
       splice::Unclear u;
       u.batch = b.batch;
       u.node = link.node;
       u.leader_epoch = b.leader_epoch;
       u.since = proxy_.sim.time.now_ms();
       u.client = client_->client_id;
-      if (b.first) b.log->firsts.erase(b.batch.producer_id);
       proxy_.unclear(b.partition, b.log, std::move(u));
     }
   }
@@ -243,6 +269,7 @@ void Session::mark_unclear(const Link& link) {
 void Session::unpark() {
   if (!parked_ || closed_) return;
   parked_ = false;
+  if (upload_) return resume_soon();
   Buffer frame = std::exchange(held_, {});
   if (!client_open_ && [&] {  // not acks=0: the client sends it again elsewhere
         const wire::Bytes content = wire::Bytes(frame).subspan(wire::frame_prefix_bytes);

@@ -90,7 +90,7 @@ void Session::ask_behind_acks_0(route::Cluster cluster, bool begin) {
     const auto wanted = link->unanswered_wanted;
     const bool asked = std::ranges::any_of(
         link->awaited, [&](const Awaited& a) { return a.behind >= wanted && a.behind > 0; });
-    if (link->unanswered_read >= wanted || asked) continue;
+    if (link->unanswered_read >= wanted || asked || half_sent(*link)) continue;
     Buffer frame;
     wire::begin_request(*wire::request(api_versions), 0, 0, "shunt", frame);
     wire::seal(frame);

@@ -20,9 +20,9 @@ using route::Cluster;
 Sim::Sim(const Options& o) : options(o), random(o.seed) {
   make_plan();
   clusters_[0] = std::make_unique<ModelCluster>(time, random.fork(), Cluster::old_cluster,
-                                                plan.partitions, plan.old_start);
+                                                plan.brokers, plan.partitions, plan.old_start);
   clusters_[1] = std::make_unique<ModelCluster>(time, random.fork(), Cluster::new_cluster,
-                                                plan.partitions, plan.new_start);
+                                                plan.brokers, plan.partitions, plan.new_start);
   for (auto& c : clusters_) {
     if (plan.slow_replicas) c->lag_max = 60 * ms;
     if (plan.slow_ways) c->way_max = 25 * ms;
@@ -81,6 +81,8 @@ void Sim::make_plan() {
   plan.sweeps = plan.outage || (plan.bypass && !plan.transactions && r.percent(50));
   plan.old_start = r.percent(50) ? 0 : r.between(1, 50);
   plan.new_start = r.percent(70) ? 0 : r.between(1, 50);
+  plan.large_frames = !plan.unclean && r.percent(8);
+  if (plan.large_frames) plan.partitions = plan.brokers = 3;
 }
 
 void Sim::trace(const std::string& what) {
@@ -187,6 +189,7 @@ void Sim::run() {
     say(plan.unclean, "unclean elections");
     say(plan.bypass, "a producer past the proxy");
     say(plan.transactions, "transactions past the proxy");
+    say(plan.large_frames, "large frames");
     say(plan.lose_journal, "a journal that gets lost");
     say(plan.outage, "an outage of new");
     say(plan.sweeps, "sweeps");

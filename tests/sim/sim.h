@@ -34,13 +34,14 @@ struct Options {
 
 // What a run is made of: which faults it knows, how long they last.
 struct Plan {
-  int partitions = 2;
-  Time length = 2500 * ms;  // until everything must come to rest
+  int partitions = 2, brokers = 2;  // brokers of each cluster
+  Time length = 2500 * ms;          // until everything must come to rest
   bool cut_links = false, stop_brokers = false, stall_links = false, move_leaders = false;
   bool kill_proxy = false, pause = false, slow_replicas = false, slow_ways = false;
   bool bypass = false, unclean = false, reset_groups = false, onlooker = false,
        transactions = false;
   bool outage = false;        // new dies, and is left
+  bool large_frames = false;  // Produce of three leaders, larger than the buffer
   bool lose_journal = false;  // with a SIGKILL, now and then
   bool sweeps = false;        // what lies behind a seam is made part of the log
   std::int64_t hold_limit_ms = 400, unclear_ms = 900;
