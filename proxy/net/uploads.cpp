@@ -56,6 +56,7 @@ bool Session::begin_part(wire::Bytes begin, std::span<std::byte> records) {
     if (e.frame.empty()) wire::begin_answer(*e.answer, e.version, e.correlation, e.frame);
     return true;
   }
+  write_as(judged.id, batch, records);  // a small frame's batch is known by its new name, too
   const auto mark = route::ProduceOrder::mark_of(records);
   const auto node = route::leader_of(world_.view(), u.cut.topic(), u.cut.topic_id(),
                                      u.cut.partition(), origin(produce), mark);
@@ -63,7 +64,6 @@ bool Session::begin_part(wire::Bytes begin, std::span<std::byte> records) {
     close(CloseCause::link_refused, "no broker of the cluster is known");
     return false;
   }
-  write_as(judged.id, batch, records);
   link_to(*node);
   u.link = links_[*node];
   if (u.exchange != nullptr) {
