@@ -142,6 +142,7 @@ void CutRun::read_ends() {
 void CutRun::release() {
   proxy_.on_settled = nullptr;
   if (!cut_.aborted()) {
+    proxy_.flipped_ms = now();
     const auto sessions = proxy_.sessions;
     for (const auto& s : sessions) s->route_changed();
   }

@@ -1,5 +1,8 @@
 // What the operator asks of the daemon: starts, cuts, undoes, leaves, pauses; as net's Mover.
+#include <algorithm>
+
 #include "tests/sim/cut_run.h"
+#include "tests/sim/session.h"
 
 namespace shunt::sim {
 
@@ -36,8 +39,12 @@ splice::CutPlan Proxy::plan_of(const splice::Migration& m, Cluster to,
 
 bool Proxy::leave_new() {
   const auto* m = splice.migration("m1");
-  const auto* move = m == nullptr ? nullptr : m->newest();
-  if (running || move == nullptr || m->paused || move->to != Cluster::new_cluster) return false;
+  if (running || m == nullptr || m->paused) return false;
+  const auto stands = [](const splice::Move& one) {
+    return one.kind == splice::MoveKind::produce && one.sealed && !one.undone && one.undoes.empty();
+  };
+  const auto move = std::ranges::find_if(m->moves.rbegin(), m->moves.rend(), stands);
+  if (move == m->moves.rend() || move->to != Cluster::new_cluster) return false;
   running = std::make_shared<CutRun>(*this, plan_of(*m, Cluster::old_cluster, move->id));
   running->leave();
   return true;
@@ -47,7 +54,20 @@ void Proxy::undo() {
   const auto* m = splice.migration("m1");
   const auto* move = m == nullptr ? nullptr : m->newest();
   if (move == nullptr) return;
-  cut(move->to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster, move->id);
+  const auto back = move->to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster;
+  if (move->kind == splice::MoveKind::fetch) return move_groups(back, move->groups, move->id);
+  cut(back, move->id);
+}
+
+void Proxy::move_groups(Cluster to, const std::vector<std::string>& groups,
+                        const std::string& undoes) {
+  const auto* m = splice.migration("m1");
+  if (running || m == nullptr || m->paused) return;
+  if (!record(splice::GroupsMoved{m->id, splice.next_move_id(*m), to, groups, undoes, 0}, true))
+    return;
+  groups_moved_ms = sim.time.now_ms();
+  const auto all = sessions;
+  for (const auto& s : all) s->route_changed();
 }
 
 void Proxy::pause(bool paused) {

@@ -17,7 +17,7 @@ void Operator::start() {
 }
 
 void Operator::act() {
-  if (sim_.calm()) return;
+  if (sim_.calm()) return open_gates();
   sim_.time.after(random_.between(sim_.plan.operator_every / 2, sim_.plan.operator_every * 3 / 2),
                   [this] { act(); });
   const auto proxy = sim_.proxy;
@@ -25,11 +25,32 @@ void Operator::act() {
   if (proxy->splice.idle()) return proxy->start_migration();
   const auto* m = proxy->splice.migration("m1");
   if (m->paused) return proxy->pause(false);
+  if (sim_.plan.groups && random_.percent(40)) return move_groups();
   const auto chance = random_.below(100);
   if (sim_.plan.pause && chance < 10) return proxy->pause(true);
   const bool on_new = proxy->splice.topic(topic_name)->produce_to() == Cluster::new_cluster;
   if (on_new && chance < 60) return proxy->undo();
   proxy->cut(on_new ? Cluster::old_cluster : Cluster::new_cluster, "");
+}
+
+void Operator::move_groups() {
+  std::vector<std::string> groups;
+  for (auto& c : sim_.consumers) {
+    if (!c->group().empty() && random_.percent(40)) groups.push_back(c->group());
+  }
+  const auto to = random_.percent(60) ? Cluster::new_cluster : Cluster::old_cluster;
+  sim_.proxy->move_groups(to, groups);
+}
+
+// So that everything can be read in the end.
+void Operator::open_gates() {
+  if (!sim_.plan.groups) return;
+  const auto proxy = sim_.proxy;
+  const bool up = proxy && proxy->listening();
+  const auto* m = up ? proxy->splice.migration("m1") : nullptr;
+  if (up && (m == nullptr || (m->all_read_new && m->read_new.empty()))) return;
+  if (up && !m->paused) proxy->move_groups(Cluster::new_cluster, {});
+  sim_.time.after(50 * ms, [this] { open_gates(); });
 }
 
 void Operator::fault() {

@@ -16,6 +16,8 @@ class Operator {
 
  private:
   void act();
+  void move_groups();
+  void open_gates();
   void fault();
   void cut_a_link();
   void stop_a_broker();

@@ -59,7 +59,12 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
   void start_migration();
   bool cut(route::Cluster to, const std::string& undoes);  // false: one is running, or paused
   void undo();
-  bool leave_new();  // undo --without-new; false: not now, or there is nothing to leave
+  // Groups (none: all) may read what is written at new, or wait at its seam.
+  void move_groups(route::Cluster to, const std::vector<std::string>& groups,
+                   const std::string& undoes = "");
+  std::int64_t groups_moved_ms = 0,
+               flipped_ms = 0;  // when that was last said, and production moved
+  bool leave_new();             // undo --without-new; false: not now, or there is nothing to leave
   void pause(bool paused);
   void commit_accepted(const splice::CommitAccepted& c);
   void copy(route::Cluster to, const splice::Copy& copy);  // a commit of its own

@@ -32,6 +32,7 @@ struct Exchange {
   std::size_t parts_left = 0;
   bool complete = true;  // false: more parts may still be added
   bool ready = false;
+  bool paused = false;  // its task has nobody to ask just now
   Buffer frame;
   struct Bound {
     std::size_t part;
@@ -199,6 +200,11 @@ class Session : public std::enable_shared_from_this<Session> {
   void begin_task(const wire::RequestHeader& h, const wire::Message& m,
                   std::unique_ptr<splice::Task> task);
   void next_round(Exchange& e);
+  void pause_task(Exchange& e);
+  std::string group() const;
+  bool waits_at_seam(const splice::TopicLog& t) const;
+  splice::WaitsAtSeam at_seams();
+  void check_gate(const Exchange& e, const wire::Value& body) const;
   void finish_task(Exchange& e);
   void take_for_task(Exchange& e, std::size_t i, const wire::Value& body);
   bool being_received(const Exchange& e) const;

@@ -1,9 +1,12 @@
 // Requests that splice carries out by asking brokers itself, and commits; as net's spliced.cpp.
 #include <algorithm>
 
+#include "proxy/splice/fetch.h"
 #include "proxy/splice/metadata.h"
 #include "proxy/splice/offsets.h"
+#include "proxy/wire/batch.h"
 #include "proxy/wire/framer.h"
+#include "tests/sim/consumer.h"
 #include "tests/sim/planted.h"
 #include "tests/sim/session.h"
 
@@ -74,6 +77,8 @@ void Session::begin_task(const wire::RequestHeader& h, const wire::Message& m,
 
 void Session::next_round(Exchange& e) {
   const auto asks = e.task->round(proxy_.sim.time.now_ms());
+  e.paused = asks.empty() && e.task->pause_ms() > 0;
+  if (e.paused) return pause_task(e);
   if (asks.empty()) return finish_task(e);
   e.parts_left = asks.size();
   e.asks.clear();
@@ -100,6 +105,55 @@ void Session::next_round(Exchange& e) {
   }
 }
 
+void Session::pause_task(Exchange& e) {
+  const auto resumed = [weak = weak_from_this(), correlation = e.correlation] {
+    const auto self = weak.lock();
+    if (!self || self->closed_) return;
+    for (const auto& one : self->queue_) {
+      if (one->correlation == correlation && one->paused) return self->next_round(*one);
+    }
+  };
+  proxy_.after(e.task->pause_ms() * ms, resumed);
+}
+
+// The group of the consumer on this connection; net finds it by address and client id.
+std::string Session::group() const {
+  for (const auto& c : proxy_.sim.consumers) {
+    if (c->id() == client_->client_id) return c->group();
+  }
+  return {};
+}
+
+bool Session::waits_at_seam(const splice::TopicLog& t) const {
+  return proxy_.sim.plan.groups && proxy_.splice.waits(t, group());
+}
+
+splice::WaitsAtSeam Session::at_seams() {
+  if (proxy_.sim.has(Bug::gate_forgotten)) return {};
+  return [weak = weak_from_this()](const splice::TopicLog& t, std::int32_t) {
+    const auto self = weak.lock();
+    return self && self->waits_at_seam(t);
+  };
+}
+
+// Who has waited since before it was asked is given nothing from behind the seam.
+void Session::check_gate(const Exchange& e, const Value& body) const {
+  if (e.began_ms <= proxy_.groups_moved_ms) return;
+  for (const auto& t : body["Responses"].array()) {
+    const auto* log = proxy_.splice.topic(t["Topic"].text());
+    if (log == nullptr || !waits_at_seam(*log)) continue;
+    for (const auto& p : t["Partitions"].array()) {
+      wire::BatchHeader b;
+      if (wire::parse(p["Records"].bytes(), b) != wire::BatchParse::ok) continue;
+      const auto index = p["PartitionIndex"].number();
+      const auto& of = log->partitions[static_cast<std::size_t>(index)];
+      if (b.base_offset < of.seam().at || e.began_ms <= proxy_.flipped_ms) continue;
+      violated(client_->client_id + " waits at the seam and is given " +
+               std::to_string(b.base_offset) + " of partition " + std::to_string(index));
+    }
+  }
+}
+
 void Session::finish_task(Exchange& e) {
   auto body = e.task->answer();
   if (auto* fetched = dynamic_cast<splice::FetchTask*>(e.task.get())) {
@@ -110,6 +164,7 @@ void Session::finish_task(Exchange& e) {
     for (const auto c : {route::Cluster::old_cluster, route::Cluster::new_cluster}) {
       if (fetched->stale(c)) proxy_.refresh_soon(c);
     }
+    check_gate(e, body);
     body = planted::fetched(proxy_, e, body);
   }
   e.frame.clear();
@@ -147,7 +202,8 @@ bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m
       if (log != nullptr) {
         const splice::VirtualOffset at{p["FetchOffset"].number()};
         const auto& tail = log->log.tail();
-        streams &= !log->candidate_end && at >= tail.start;
+        streams &= !log->candidate_end && at >= tail.start &&
+                   !waits_at_seam(*proxy_.splice.topic(t["Topic"].text()));
         if (log->log.spliced()) {
           fields.set("FetchOffset", tail.native(at).at);
           fields.set("CurrentLeaderEpoch", -1);
@@ -160,7 +216,8 @@ bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m
     topics.push_back(Struct{{"Topic", t["Topic"]}, {"Partitions", std::move(partitions)}});
   }
   if (!streams || !node) {
-    begin_task(h, m, splice::fetch(proxy_.splice, proxy_.view(), origin(h.api), request));
+    begin_task(h, m,
+               splice::fetch(proxy_.splice, proxy_.view(), origin(h.api), request, at_seams()));
     return true;
   }
   auto body = request.fields();
@@ -185,6 +242,7 @@ void Session::route_changed() {
   const Sim& sim = proxy_.sim;
   std::vector<Exchange*> changed;
   for (auto& e : queue_) {
+    if (e->paused) changed.push_back(e.get());
     if (e->ready || e->asked.empty() || being_received(*e)) continue;
     if (sim.has(Bug::past_end_shown)) {
       e->unclipped = true;
@@ -212,7 +270,7 @@ void Session::route_changed() {
     e->spliced = false;
     e->whole = true;
     if (sim.has(Bug::parked_poll_forgotten)) continue;
-    e->task = splice::fetch(proxy_.splice, proxy_.view(), origin(fetch), left);
+    e->task = splice::fetch(proxy_.splice, proxy_.view(), origin(fetch), left, at_seams());
     changed.push_back(e.get());
   }
   for (auto* e : changed) {

@@ -83,6 +83,7 @@ void Sim::make_plan() {
   plan.new_start = r.percent(70) ? 0 : r.between(1, 50);
   plan.large_frames = !plan.unclean && r.percent(8);
   if (plan.large_frames) plan.partitions = plan.brokers = 3;
+  plan.groups = r.percent(20);
 }
 
 void Sim::trace(const std::string& what) {

@@ -39,7 +39,7 @@ struct Plan {
   bool cut_links = false, stop_brokers = false, stall_links = false, move_leaders = false;
   bool kill_proxy = false, pause = false, slow_replicas = false, slow_ways = false;
   bool bypass = false, unclean = false, reset_groups = false, onlooker = false,
-       transactions = false;
+       transactions = false, groups = false;
   bool outage = false;        // new dies, and is left
   bool large_frames = false;  // Produce of three leaders, larger than the buffer
   bool lose_journal = false;  // with a SIGKILL, now and then
