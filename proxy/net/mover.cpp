@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "proxy/net/checks.h"
+#include "proxy/net/history.h"
 #include "proxy/net/lag.h"
 #include "proxy/net/verify.h"
 #include "proxy/observe/log.h"
@@ -137,7 +138,6 @@ void Mover::plan_with(const StartRequest& request, bool looked_again, Done<Plan>
   for (const auto& name : plan.topics) {
     if (const auto* t = world_.old_topology.topic(name))
       partitions += static_cast<std::int64_t>(t->partitions.size());
-    plan.history_left_on_old.push_back({name, -1});
   }
   plan.order_promised =
       "the order of every partition, also across the move: new is read when old has been read";
@@ -160,9 +160,12 @@ void Mover::plan_with(const StartRequest& request, bool looked_again, Done<Plan>
   check.topics = plan.topics;
   check.accept_history = request.accept_history;
   check.accept_stragglers = request.accept_stragglers;
-  find_blockers(world_, *old_, check, [plan, done](std::vector<Check> found) mutable {
+  find_blockers(world_, *old_, check, [this, plan, done](std::vector<Check> found) mutable {
     plan.blockers = std::move(found);
-    done(nullptr, plan);
+    count_history(world_, plan.topics, [plan, done](std::vector<HistoryLeft> left) mutable {
+      plan.history_left_on_old = std::move(left);
+      done(nullptr, plan);
+    });
   });
 }
 

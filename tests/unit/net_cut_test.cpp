@@ -145,6 +145,23 @@ TEST_CASE("new must have as many partitions as old", "[cut]") {
   CHECK(id == "topic.partitions");
 }
 
+TEST_CASE("a plan counts what only old will have", "[cut]") {
+  Moving p(9s, false);
+  const auto app = p.client();
+  CHECK(p.does(app, 1, {{0, -1, -1, 5}, {1, -1, -1, 2}}) == "0 at 0, 1 at 0");
+  p.olds[0].start = 1;
+  std::vector<net::HistoryLeft> left;
+  p.daemon->operate().plan({1, {"t"}}, [&](const net::Refused* why, const net::Plan& plan) {
+    CHECK(why == nullptr);
+    CHECK(plan.blockers.empty());
+    left = plan.history_left_on_old;
+  });
+  REQUIRE(p.until([&] { return !left.empty(); }));
+  CHECK(left.size() == 1);
+  CHECK(left[0].topic == "t");
+  CHECK(left[0].records == 6);
+}
+
 TEST_CASE("what has come up since blocks the cut, before anybody is held", "[cut]") {
   Moving p;
   p.olds[0].transactions[9] = producer(9, -1, -1);
