@@ -11,22 +11,16 @@ using route::Cluster;
 // Production goes back to old, whatever groups have been moved since. `skip`: readers do not wait
 // for what new has and they have not read. That may also be asked for afterwards.
 void Mover::leave_new(const splice::Migration& m, bool skip, CutDone done) {
-  const auto stands = [](const splice::Move& one) {
-    return one.kind == splice::MoveKind::produce && one.sealed && !one.undone && one.undoes.empty();
-  };
-  const auto newest = std::ranges::find_if(m.moves.rbegin(), m.moves.rend(), stands);
-  const auto* move = newest == m.moves.rend() ? nullptr : &*newest;
+  const auto* move = m.newest(splice::MoveKind::produce);
   if (move == nullptr) {
     ProduceMoved moved;
     moved.changed = skip && skip_new(m.topics);
     return done(nullptr, moved);
   }
   if (move->to != Cluster::new_cluster) {
-    Refused why;
-    why.status = 409;
-    why.code = "not_on_new";
-    why.message = "the newest move went to old: there is nothing to leave";
-    why.next = "shuntctl undo";
+    const auto why =
+        refuse(409, "not_on_new", "the newest move went to old: there is nothing to leave",
+               "shuntctl undo");
     return done(&why, {});
   }
   running_ = std::make_shared<CutRun>(

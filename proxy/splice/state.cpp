@@ -15,6 +15,11 @@ void show_start(PartitionLog& p) {
   p.last_stable = std::max(p.last_stable, start);
 }
 
+// It has come about, and nobody has taken it back.
+bool stands(const Move& m) {
+  return (m.kind == MoveKind::fetch || m.sealed) && !m.undone && m.undoes.empty();
+}
+
 }  // namespace
 
 std::int32_t BatchId::last_sequence() const {
@@ -23,11 +28,15 @@ std::int32_t BatchId::last_sequence() const {
 }
 
 const Move* Migration::newest() const {
-  for (auto m = moves.rbegin(); m != moves.rend(); ++m) {
-    const bool done = m->kind == MoveKind::fetch || m->sealed;
-    if (done && !m->undone && m->undoes.empty()) return &*m;
-  }
-  return nullptr;
+  const auto m = std::ranges::find_if(moves.rbegin(), moves.rend(), stands);
+  return m == moves.rend() ? nullptr : &*m;
+}
+
+const Move* Migration::newest(MoveKind kind) const {
+  const auto m = std::ranges::find_if(moves.rbegin(), moves.rend(), [&](const Move& one) {
+    return one.kind == kind && stands(one);
+  });
+  return m == moves.rend() ? nullptr : &*m;
 }
 
 bool Migration::reads_new(std::string_view group) const {

@@ -112,6 +112,7 @@ struct Migration {
   std::vector<Move> moves;
   // The newest move that stands and can be taken back; null: none.
   const Move* newest() const;
+  const Move* newest(MoveKind kind) const;
 
   // May a group (empty: a consumer without one) read what is written at new? Else it waits at the
   // seam. As the moves that stand have it.

@@ -1,6 +1,4 @@
 // What the operator asks of the daemon: starts, cuts, undoes, leaves, pauses; as net's Mover.
-#include <algorithm>
-
 #include "tests/sim/cut_run.h"
 #include "tests/sim/session.h"
 
@@ -39,12 +37,8 @@ splice::CutPlan Proxy::plan_of(const splice::Migration& m, Cluster to,
 
 bool Proxy::leave_new() {
   const auto* m = splice.migration("m1");
-  if (running || m == nullptr || m->paused) return false;
-  const auto stands = [](const splice::Move& one) {
-    return one.kind == splice::MoveKind::produce && one.sealed && !one.undone && one.undoes.empty();
-  };
-  const auto move = std::ranges::find_if(m->moves.rbegin(), m->moves.rend(), stands);
-  if (move == m->moves.rend() || move->to != Cluster::new_cluster) return false;
+  const auto* move = m == nullptr ? nullptr : m->newest(splice::MoveKind::produce);
+  if (running || move == nullptr || m->paused || move->to != Cluster::new_cluster) return false;
   running = std::make_shared<CutRun>(*this, plan_of(*m, Cluster::old_cluster, move->id));
   running->leave();
   return true;
