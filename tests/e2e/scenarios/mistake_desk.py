@@ -69,18 +69,26 @@ class Desk:
 
     def __init__(self, pair, report, name, **clusters):
         self.pair, self.report, self.clients = pair, report, []
+        self.unready = "old" in clusters  # as long as old cannot be asked
         self.shunt = pair.own_shunt(name, NUMBER, **clusters)
 
     def guarded(self, name, body):
+        def whole():
+            self.shunt.program.start()
+            wait_for("the daemon to answer", self.answers)
+            body()
+
         try:
             self.shunt.program.log.touch()
-            self.shunt.program.start()
-            wait_for("the daemon to answer", lambda: ask(self.shunt.socket, "status")[0] == 0)
-            self.report.guard("mistakes", self.pair.name, name, body, lambda: self.clients, self.shunt)
+            self.report.guard("mistakes", self.pair.name, name, whole, lambda: self.clients, self.shunt)
         finally:
             for client in self.clients:
                 client.end()
             self.shunt.kill()
+
+    def answers(self):
+        code, seen = self.shunt.ctl("status")
+        return code == 0 and (seen["ready"] or self.unready)
 
     def line(self, ok, who, text):
         return self.report.line(ok, "mistakes", self.pair.name, who, text)
@@ -109,9 +117,12 @@ class Desk:
         return answer
 
     def stands(self):
-        """Every migration's moves (but those rolled back), each topic's `produce`, each group's `fetch`."""
+        """Every migration's moves (but those rolled back); each topic's `produce` and each group's `fetch`, but for those
+        in no migration and at old: the daemon comes to know of them as time passes.
+        """
         topics = {t["topic"]: (t["migration"], t["produce"]) for t in self.answer("topics")["topics"]}
-        groups = {g["group"]: g["fetch"] for g in self.answer("groups")["groups"]}
+        topics = {name: stands for name, stands in topics.items() if stands != (None, "old")}
+        groups = {g["group"]: g["fetch"] for g in self.answer("groups")["groups"] if g["fetch"] != "old"}
         open_ones = {}
         for name in {migration for migration, _ in topics.values() if migration}:
             seen = self.answer("status", "--migration", name)["migration"]

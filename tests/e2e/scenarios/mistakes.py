@@ -148,11 +148,11 @@ class Walk(Desk):
         """A move is there that was not: its checks are done."""
         wait_for("the cut to begin", lambda: self.stands()[0] != before[0], 10)
 
-    def pause(self):
+    def pause(self, *which):
         """Ends a cut that is held, as a second operator may."""
-        self.answer("pause")
+        self.answer("pause", *which)
         wait_for("the cut to end", lambda: self.step() is None, 20)
-        self.answer("resume")
+        self.answer("resume", *which)
 
     def produced(self):
         return self.stands()[1:]
@@ -161,9 +161,11 @@ class Walk(Desk):
         """Real moves, which must be seen: else the rows above have shown nothing."""
         before = self.stands()
         wait_for("production at new", lambda: self.shunt.ctl("move", "produce", "--to", "new")[0] == 0, 60, every=1)
+        # The daemon looks at groups' positions every 5 s.
+        wait_for("the group to be seen waiting", lambda: self.stands()[2] != before[2], 15)
         _, topics, groups = self.stands()
-        seen = (before[1][LIVE][1], topics[LIVE][1], before[2][GROUP], groups[GROUP])
-        self.line(seen == ("old", "new", "old", "wait"), "done", f"a real move shows: produce, fetch {seen}")
+        seen = (before[1][LIVE][1], topics[LIVE][1], before[2].get(GROUP), groups.get(GROUP))
+        self.line(seen == ("old", "new", None, "wait"), "done", f"a real move shows: produce, fetch {seen}")
         self.all(cases.MOVED)
         self.answer("move", "produce", "--to", "old")
         self.all(cases.MOVED_BACK)
@@ -179,6 +181,20 @@ class Walk(Desk):
         self.answer("pause", "--migration", "m2")
         self.check(cases.ONE_PAUSED)
         self.answer("resume", "--migration", "m2")
+        self.not_mine()
+
+    def not_mine(self):
+        """A pause is of one migration: another's cut goes on."""
+        before = self.stands()
+        with self.asleep(self.pair.new):
+            self.shunt.ctl("--timeout", "1ms", "move", "produce", "--migration", "m1")
+            self.begun(before)
+            self.answer("pause", "--migration", "m2")
+            step = self.step()
+            self.line(step == "S1", "pause", f"pause --migration m2 while a cut of m1 is at S1: it is at {step}")
+            self.pause("--migration", "m1")
+        self.answer("resume", "--migration", "m2")
+        self.line(before == self.stands(), "pause", "both paused and resumed: nothing has moved")
 
     def end(self):
         """The client has noticed nothing; without a daemon there is nobody to ask."""
