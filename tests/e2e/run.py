@@ -21,6 +21,7 @@ import groups  # noqa: E402
 import key_offset  # noqa: E402
 import lagging  # noqa: E402
 import lifecycle  # noqa: E402
+import mistakes  # noqa: E402
 import protocol  # noqa: E402
 import relay_test  # noqa: E402
 import retention  # noqa: E402
@@ -35,6 +36,7 @@ ROWS = [
     [("addresses", addresses)],
     [("roundtrip", roundtrip)],
     [("admin", admin), ("control", control)],
+    [("mistakes", mistakes)],
     [("storm", storm)],
     [("cut", cut)],
     [("groups", groups)],
@@ -47,7 +49,7 @@ ROWS = [
     [("protocol", protocol)],
 ]
 # Two at once are more than two processors carry without time-outs of the clients' own.
-ONE_AT_A_TIME = {"storm", "cut", "groups", "key-offset", "lagging", "retention", "faults", "relay"}
+ONE_AT_A_TIME = {"mistakes", "storm", "cut", "groups", "key-offset", "lagging", "retention", "faults", "relay"}
 # Long, and nearly the same for both pairs: both only with --all. 3.9.2 offers the most versions.
 ONE_PAIR = {
     "cut": "2.8.2",
@@ -55,6 +57,7 @@ ONE_PAIR = {
     "groups": "3.9.2",
     "key-offset": "3.9.2",
     "lagging": "3.9.2",
+    "mistakes": "3.9.2",
     "protocol": "3.9.2",
     "relay": "3.9.2",
     "retention": "3.9.2",
