@@ -30,15 +30,20 @@ constexpr const char* more =
     "Exit codes: 0 done, 1 failed, 2 usage, 3 blocked by a check, 4 aborted and rolled back,\n"
     "5 timed out (still running), 6 daemon unreachable.";
 
+// An empty variable of a shell script must not pass for an option that was not given.
+std::string not_empty(const std::string& text) { return text.empty() ? "expected a name" : ""; }
+
 void list_option(CLI::App* to, std::vector<std::string>& topics, const char* help) {
   to->add_option("--topics", topics, help)
       ->delimiter(',')
       ->allow_extra_args(false)
+      ->check(not_empty)
       ->type_name("LIST");
 }
 
 void migration_option(CLI::App* to, Options& o) {
   to->add_option("--migration", o.migration, "Which one; needed only if several are open")
+      ->check(not_empty)
       ->type_name("ID");
 }
 
@@ -74,7 +79,7 @@ void declare_look(CLI::App& app, Options& o) {
   app.add_subcommand("groups", "Consumer groups and where they read");
   app.add_subcommand("clients", "Client software, the API versions it uses, and if new serves it");
   CLI::App* lag = app.add_subcommand("lag", "How far groups are, on both clusters");
-  lag->add_option("--group", o.group, "Only this one")->type_name("G");
+  lag->add_option("--group", o.group, "Only this one")->check(not_empty)->type_name("G");
   app.add_subcommand("verify", "Proof from the two clusters: ends, counts and checksums at seams")
       ->footer("Exit 0: all is well. Exit 1: not, and the problems are named.");
   CLI::App* events = app.add_subcommand("events", "What happened, one line each");
@@ -94,7 +99,9 @@ void declare_look(CLI::App& app, Options& o) {
   translate->add_option("--from", o.from, "Whose offset it is: virtual (clients'), old or new")
       ->check(CLI::IsMember({"virtual", "old", "new"}))
       ->capture_default_str();
-  translate->add_option("--group", o.group, "As this group sees it")->type_name("G");
+  translate->add_option("--group", o.group, "As this group sees it")
+      ->check(not_empty)
+      ->type_name("G");
   translate->footer("Example: shuntctl offsets translate orders:3:9041 --from old");
 }
 
@@ -135,7 +142,7 @@ void declare_move(CLI::App& app, Options& o) {
 
   CLI::App* fetch = move->add_subcommand("fetch", "Let groups read what is written at new");
   CLI::App* which = fetch->add_option_group("groups");
-  which->add_option("--group", o.group, "One group (a canary)")->type_name("G");
+  which->add_option("--group", o.group, "One group (a canary)")->check(not_empty)->type_name("G");
   which->add_flag("--all", o.all, "All groups, and consumers without one");
   which->require_option(1);
   fetch->add_option("--to", o.to, "new, old or both")
@@ -143,6 +150,8 @@ void declare_move(CLI::App& app, Options& o) {
       ->capture_default_str();
   fetch->add_flag("--wait", o.wait, "Until they have crossed everywhere");
   migration_option(fetch, o);
+  fetch->add_flag("--accept-stragglers", o.accept_stragglers,
+                  "Go on although members of the group do not pass this proxy");
 
   CLI::App* undo = app.add_subcommand("undo", "Take the last move back");
   undo->add_flag("--without-new", o.without_new, "New has failed: go back without asking it");

@@ -1,6 +1,7 @@
 // Asks the operator's interface, and answers when it does, or with 202 when `wait_ms` has passed.
 #include "control/operator_routes.h"
 
+#include <algorithm>
 #include <set>
 
 #include <boost/json/serialize.hpp>
@@ -195,7 +196,15 @@ void offsets(const ApiRequest& r, const ApiSources& sources, const Reply& reply)
   if (const auto from = query->find("from"); from != query->end()) asked->from = from->second;
   if (asked->from != "virtual" && asked->from != "old" && asked->from != "new")
     return reply(usage({"usage", "from: expected virtual, old or new", "from", ""}));
-  const auto row = offset_view(*asked, sources.snapshot(), sources.operate().state(), failure);
+  const observe::Snapshot seen = sources.snapshot();
+  if (const std::string& group = (*query)["group"]; !group.empty()) {
+    std::string all;
+    for (const auto& g : seen.groups) all += (all.empty() ? "" : ", ") + g.group;
+    if (std::ranges::find(seen.groups, group, &observe::GroupView::group) == seen.groups.end())
+      return reply(usage({"no_such_group", "old knows no group " + group, group,
+                          "groups there are: " + (all.empty() ? "none" : all)}));
+  }
+  const auto row = offset_view(*asked, seen, sources.operate().state(), failure);
   reply(row ? json_answer(*row) : usage(failure));
 }
 

@@ -219,10 +219,15 @@ void check_producers(const Running& run) {
 
 std::vector<std::string> match_topics(const route::Topology& topology,
                                       const std::vector<std::string>& list, std::string& problem) {
+  static const std::set<std::string, std::less<>> internal = {
+      "__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata"};
   std::set<std::string> out;
   for (const auto& word : list) {
     if (word.find_first_of("*?") == std::string::npos) {
-      if (topology.topic(word) == nullptr) problem = "old has no topic " + word;
+      if (internal.contains(word))
+        problem = word + " is an internal topic: each cluster keeps its own";
+      else if (topology.topic(word) == nullptr)
+        problem = "old has no topic " + word;
       out.insert(word);
       continue;
     }
@@ -230,7 +235,9 @@ std::vector<std::string> match_topics(const route::Topology& topology,
     for (const auto& [name, topic] : topology.topics()) {
       if (!name.starts_with("__") && glob(word, name)) out.insert(name);
     }
-    if (out.size() == before) problem = "no topic of old matches " + word;
+    if (out.size() == before)
+      problem = "no topic of old matches " + word +
+                (word.starts_with("_") ? " (a glob never means internal topics, __*)" : "");
   }
   if (!problem.empty()) return {};
   return {out.begin(), out.end()};

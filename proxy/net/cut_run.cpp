@@ -58,6 +58,10 @@ void CutRun::leave(std::function<void(const ProduceMoved&)> done) {
 }
 
 void CutRun::cancel(const std::string& reason) {
+  if (!done_) {  // its checks are still under way: nothing of it is journaled
+    called_off_ = true;
+    return;
+  }
   follow(cut_.cancel(reason, now_ms(), observe::unix_ms_now()));
 }
 

@@ -19,8 +19,9 @@ class CutRun : public std::enable_shared_from_this<CutRun> {
   // The same, leaving a cluster that may not answer any more: its segments end at what was shown of
   // them (rules B1).
   void leave(std::function<void(const ProduceMoved&)> done);
-  // Before S5 it aborts, later it goes on.
+  // Before S5 it aborts, later it goes on; before its start it is only called off.
   void cancel(const std::string& reason);
+  bool called_off() const { return called_off_; }
   const splice::Cut& cut() const { return cut_; }
 
  private:
@@ -45,7 +46,7 @@ class CutRun : public std::enable_shared_from_this<CutRun> {
   Session::Topics topics_;
   boost::asio::steady_timer timer_, limit_;
   std::int64_t held_since_ = 0;
-  bool leaving_ = false;
+  bool leaving_ = false, called_off_ = false;
   std::string told_;  // what was said to be waited for
   std::function<void(const ProduceMoved&)> done_;
 };

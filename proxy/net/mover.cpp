@@ -81,19 +81,32 @@ const splice::Migration* Mover::find(const std::string& id, Refused& why) const 
     why = refuse(409, "no_migration", "no migration is open",
                  "shuntctl start --scheme 1 --topics LIST");
   } else {
-    why = refuse(400, "which_migration", "several migrations are open", "give --migration ID");
+    std::string ids;
+    for (const auto& [open, m] : all) ids += (ids.empty() ? "" : ", ") + open;
+    why = refuse(400, "which_migration", "several migrations are open: " + ids,
+                 "give --migration ID");
   }
   return nullptr;
 }
 
+Refused Mover::refuse_running() const {
+  return refuse(
+      409, "step_running",
+      "a step is running: " + running_->cut().plan().move + " at " + running_->cut().step_name(),
+      "wait for it: shuntctl status -w");
+}
+
+Refused Mover::refuse_paused(const std::string& migration) const {
+  const bool one = world_.splice.migrations().size() == 1;
+  return refuse(409, "paused", "migration " + migration + " is paused",
+                "shuntctl resume" + (one ? std::string() : " --migration " + migration));
+}
+
 bool Mover::may_begin(const splice::Migration& m, Refused& why) const {
   if (running_) {
-    why = refuse(
-        409, "step_running",
-        "a step is running: " + running_->cut().plan().move + " at " + running_->cut().step_name(),
-        "wait for it: shuntctl status -w");
+    why = refuse_running();
   } else if (m.paused) {
-    why = refuse(409, "paused", "migration " + m.id + " is paused", "shuntctl resume");
+    why = refuse_paused(m.id);
   } else if (new_ == nullptr) {
     why = refuse(409, "no_new_cluster", "no new cluster is configured",
                  "set clusters.new.bootstrap and restart");
@@ -111,7 +124,10 @@ void Mover::plan(const StartRequest& request, Done<Plan> done) {
 void Mover::plan_with(const StartRequest& request, bool looked_again, Done<Plan> done) {
   Plan plan;
   if (request.scheme != 1) {
-    const auto r = refuse(501, "not_implemented", "not in this version yet", "");
+    const auto r =
+        refuse(501, "not_implemented",
+               "scheme " + std::to_string(request.scheme) + " is not in this version yet",
+               "use --scheme 1: producers first, then groups");
     return done(&r, {});
   }
   std::string problem;
@@ -128,6 +144,11 @@ void Mover::plan_with(const StartRequest& request, bool looked_again, Done<Plan>
     return timer->async_wait([this, timer, request, done](boost::system::error_code) {
       plan_with(request, true, done);
     });
+  }
+  if (!problem.empty() && !world_.access[0]->reachable()) {  // its topics may just not be known
+    const auto r = blocked(
+        {{"net.reach", "fail", "old", "the cluster does not answer", "see `shuntctl status`"}});
+    return done(&r, {});
   }
   if (!problem.empty() || plan.topics.empty()) {
     const auto r = refuse(400, "usage", problem.empty() ? "no topics are given" : problem,
@@ -161,6 +182,12 @@ void Mover::plan_with(const StartRequest& request, bool looked_again, Done<Plan>
   check.accept_history = request.accept_history;
   check.accept_stragglers = request.accept_stragglers;
   find_blockers(world_, *old_, check, [this, plan, done](std::vector<Check> found) mutable {
+    for (const auto& name : plan.topics) {
+      if (const auto* t = world_.splice.topic(name)) {
+        found.push_back({"topic.migration", "fail", name, "it is in migration " + t->migration,
+                         "leave it out, or go on with that one"});
+      }
+    }
     plan.blockers = std::move(found);
     count_history(world_, plan.topics, [plan, done](std::vector<HistoryLeft> left) mutable {
       plan.history_left_on_old = std::move(left);
@@ -170,17 +197,14 @@ void Mover::plan_with(const StartRequest& request, bool looked_again, Done<Plan>
 }
 
 void Mover::start(const StartRequest& request, Done<std::string> done) {
+  if (running_) {
+    const auto r = refuse_running();
+    return done(&r, {});
+  }
   plan(request, [this, done](const Refused* refused, const Plan& plan) {
     if (refused != nullptr) return done(refused, {});
-    auto found = plan.blockers;
-    for (const auto& name : plan.topics) {
-      if (const auto* t = world_.splice.topic(name)) {
-        found.push_back({"topic.migration", "fail", name, "it is in migration " + t->migration,
-                         "leave it out, or go on with that one"});
-      }
-    }
-    if (!found.empty()) {
-      const auto r = blocked(std::move(found));
+    if (!plan.blockers.empty()) {
+      const auto r = blocked(plan.blockers);
       return done(&r, {});
     }
     splice::MigrationStarted started;
@@ -250,6 +274,7 @@ void Mover::undo(const UndoRequest& request, Done<Moved> done) {
                         observe::unix_ms_now()},
                        false, as_moved);
   }
+  nothing.to = Cluster::old_cluster;  // where production is when no move stands
   if (move == nullptr) return done(nullptr, nothing);
   const auto back = move->to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster;
   cut(*m, move->topics, back, move->id, request.accept_stragglers, as_moved);
@@ -265,10 +290,11 @@ void Mover::cut(const splice::Migration& m, std::vector<std::string> topics, Clu
   // It runs from here on for others, though its checks come first.
   running_ =
       std::make_shared<CutRun>(world_, plan_of(m, std::move(topics), to, undoes), check.from);
-  find_blockers(world_, *old_, check, [this, done](std::vector<Check> found) {
-    if (found.empty()) return running_->start(when_ended(done));
+  find_blockers(world_, *old_, check, [this, id = m.id, done](std::vector<Check> found) {
+    const bool called_off = running_->called_off();
+    if (found.empty() && !called_off) return running_->start(when_ended(done));
     let_run_go();
-    const auto r = blocked(std::move(found));
+    const auto r = called_off ? refuse_paused(id) : blocked(std::move(found));
     done(&r, {});
   });
 }
@@ -307,7 +333,8 @@ void Mover::pause(const std::string& migration, bool paused, Done<std::string> d
                  "make room on its disk; nothing has changed");
     return done(&why, {});
   }
-  if (paused && running_) running_->cancel("paused by the operator");
+  if (paused && running_ && running_->cut().plan().migration == m->id)
+    running_->cancel("paused by the operator");
   done(nullptr, m->id);
 }
 
@@ -316,8 +343,13 @@ void Mover::verify(Done<Proof> done) {
 }
 void Mover::lag(const std::string& group, Done<std::vector<GroupLag>> done) {
   std::set<std::string> groups;
+  const auto known = known_groups(world_, *old_);
+  if (!group.empty() && !known.contains(group)) {
+    const auto r = no_such_group(group, known);
+    return done(&r, {});
+  }
   if (group.empty())
-    groups = known_groups(world_, *old_);
+    groups = known;
   else
     groups.insert(group);
   std::make_shared<Lag>(world_, old_->members())

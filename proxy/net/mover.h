@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <set>
+#include <string>
 
 #include "proxy/net/cut_run.h"
 #include "proxy/net/operator.h"
@@ -13,6 +15,7 @@ namespace shunt::net {
 // status: as HTTP's.
 Refused refuse(unsigned status, std::string code, std::string message, std::string next);
 Refused blocked(std::vector<Check> found);  // not empty
+Refused no_such_group(const std::string& group, const std::set<std::string>& known);
 
 class Mover : public Operator {
  public:
@@ -37,6 +40,8 @@ class Mover : public Operator {
   void plan_with(const StartRequest& request, bool looked_again, Done<Plan> done);
   const splice::Migration* find(const std::string& id, Refused& why) const;
   bool may_begin(const splice::Migration& m, Refused& why) const;
+  Refused refuse_running() const;
+  Refused refuse_paused(const std::string& migration) const;
   using CutDone = std::function<void(const Refused* refused, const ProduceMoved& moved)>;
   void cut(const splice::Migration& m, std::vector<std::string> topics, route::Cluster to,
            const std::string& undoes, bool accept_stragglers, CutDone done);

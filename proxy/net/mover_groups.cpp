@@ -46,6 +46,11 @@ bool all_crossed(const std::vector<GroupMoved>& groups) {
 
 }  // namespace
 
+Refused no_such_group(const std::string& group, const std::set<std::string>& known) {
+  return refuse(400, "no_such_group", "old knows no group " + group,
+                "groups there are: " + nearby(known));
+}
+
 Fetching fetching(const splice::State& state, const splice::Migration& m,
                   const std::string& group) {
   const bool at_new = std::ranges::any_of(m.topics, [&](const std::string& name) {
@@ -61,8 +66,7 @@ std::optional<Refused> Mover::unmovable(const splice::Migration& m,
                                         const FetchRequest& request) const {
   const auto known = known_groups(world_, *old_);
   if (!known.contains(request.group)) {
-    return refuse(400, "no_such_group", "old knows no group " + request.group,
-                  "groups there are: " + nearby(known));
+    return no_such_group(request.group, known);
   }
   const auto members = old_->members().find(request.group);
   if (members == old_->members().end()) return std::nullopt;

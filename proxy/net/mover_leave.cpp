@@ -12,15 +12,19 @@ using route::Cluster;
 // for what new has and they have not read. That may also be asked for afterwards.
 void Mover::leave_new(const splice::Migration& m, bool skip, CutDone done) {
   const auto* move = m.newest(splice::MoveKind::produce);
-  if (move == nullptr) {
+  const bool at_new = std::ranges::any_of(m.topics, [&](const auto& name) {
+    return world_.splice.topic(name)->produce_to() == Cluster::new_cluster;
+  });
+  if (move == nullptr || !at_new) {
     ProduceMoved moved;
+    moved.to = Cluster::old_cluster;
     moved.changed = skip && skip_new(m.topics);
     return done(nullptr, moved);
   }
   if (move->to != Cluster::new_cluster) {
     const auto why =
         refuse(409, "not_on_new", "the newest move went to old: there is nothing to leave",
-               "shuntctl undo");
+               "shuntctl move produce --to old --topics LIST, while new answers; shuntctl topics");
     return done(&why, {});
   }
   running_ = std::make_shared<CutRun>(

@@ -150,6 +150,7 @@ TEST_CASE("routes: events, one object a line, after a number") {
 TEST_CASE("routes: an offset in all three logs") {
   Api api;
   api.op.shown = moved_state();
+  api.snapshot.groups = {{"billing", "Stable", "range", 3, 0}};
   struct Case {
     const char *query, *row;  // virtual old new in; "": unknown
   };
@@ -161,6 +162,7 @@ TEST_CASE("routes: an offset in all three logs") {
       {"at=orders:0:9041&from=old", "9041 9041 7 new"},  // where a reader of old stands at its end
       {"at=orders:0:9042&from=old", ""},
       {"at=orders:1:9042&from=old&group=billing", "9042 9042 7 new"},
+      {"at=orders:1:9042&group=nobody", ""},
       {"at=orders:0:7&from=new", "9041 9041 7 new"},
       {"at=orders:0:6&from=new", ""},
       {"at=pay:0:5&from=old", "5 5 null old"},
