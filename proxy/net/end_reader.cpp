@@ -309,9 +309,10 @@ void EndReader::tails(Joint join) {
   for (const auto& [leader, keys] : by_leader(from_)) {
     for (const auto& key : keys) {
       Partition& p = partitions_[key];
-      const auto& tail = world_.splice.partition(key.first, {}, key.second)->log.tail();
+      // All that has been written there since the cut: sweeps lie between (rules A9).
+      const auto& first = world_.splice.partition(key.first, {}, key.second)->log.run_start();
       const auto end = side(p, from_).reading.log_end;
-      if (p.read_to < 0) p.read_to = std::max(tail.native_start, end - look_back_offsets);
+      if (p.read_to < 0) p.read_to = std::max(first.native_start, end - look_back_offsets);
       // An error answer for what retention took would not say where the log begins now.
       p.read_to = std::max(p.read_to, side(p, from_).reading.log_start);
     }

@@ -148,7 +148,8 @@ Seam Cut::seam(const PartitionReading& r, const PartitionLog& p) const {
     if (!id) continue;  // it writes past us
     ProducerTail shown = tail_of;
     for (auto& b : shown.last) {
-      if (b.offset >= 0) b.offset = tail.shown(b.offset).at;
+      const auto at = p.log.shown({tail.cluster, b.offset});  // perhaps before a sweep
+      b.offset = at ? at->at : -1;
     }
     // The client may still ask for batches of the segments before: as a broker, five in all.
     ProducerTail& known = s.producers[*id];

@@ -10,14 +10,6 @@ namespace {
 using wire::Struct;
 using wire::Value;
 
-// The first segment that the tail's cut began in its cluster: sweeps have split it since.
-const Segment& run_start(const VirtualLog& log) {
-  const Segment& tail = log.tail();
-  return *std::ranges::find_if(log.segments(), [&](const Segment& s) {
-    return s.cluster == tail.cluster && s.cut == tail.cut && s.epoch_base == tail.epoch_base;
-  });
-}
-
 // What sweeps have shown in the tail's run by a shown epoch: the last such segment; null: none.
 const Segment* swept_by(const VirtualLog& log, std::int32_t epoch) {
   const Segment* out = nullptr;
@@ -76,7 +68,7 @@ class LeaderEpochs : public PartitionsTask {
                   const Value& told) const {
     const VirtualLog& v = log.log;
     const Segment& tail = v.tail();
-    const Segment& first = run_start(v);
+    const Segment& first = v.run_start();
     const auto epoch = static_cast<std::int32_t>(told["LeaderEpoch"].number());
     auto end = told["EndOffset"].number();
     if (end <= first.native_start) {  // nothing of it is shown: it ends where the tail begins

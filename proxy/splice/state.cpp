@@ -57,13 +57,6 @@ void Migration::count_groups() {
   }
 }
 
-VirtualOffset PartitionLog::seam() const {
-  const auto& all = log.segments();
-  auto first = all.rbegin();
-  while (first + 1 != all.rend() && (first + 1)->cut == first->cut) ++first;
-  return first->start;
-}
-
 TopicLog* State::topic(std::string_view name) {
   const auto it = topics_.find(name);
   return it == topics_.end() ? nullptr : &it->second;

@@ -55,7 +55,7 @@ struct PartitionLog {
   std::uint64_t resent = 0, resent_unanswered = 0;
 
   // Where the newest cut's seam lies; 0 before the first one.
-  VirtualOffset seam() const;
+  VirtualOffset seam() const { return log.run_start().start; }
   // Between here and the seam nothing is left to read (rules C2): compaction may have taken it.
   VirtualOffset hollow{std::numeric_limits<std::int64_t>::max()};
   // Has who stands there read all that lies before the seam?

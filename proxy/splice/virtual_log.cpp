@@ -13,6 +13,12 @@ std::int32_t Segment::native_epoch(std::int32_t shown_epoch) const {
   return std::max(shown_epoch - epoch_base, -1);
 }
 
+const Segment& VirtualLog::run_start() const {
+  auto first = segments_.rbegin();
+  while (first + 1 != segments_.rend() && (first + 1)->cut == first->cut) ++first;
+  return *first;
+}
+
 std::size_t VirtualLog::at(VirtualOffset v) const {
   const auto behind =
       std::upper_bound(segments_.begin(), segments_.end(), v,

@@ -74,6 +74,8 @@ class VirtualLog {
 
   const std::vector<Segment>& segments() const { return segments_; }
   const Segment& tail() const { return segments_.back(); }
+  // Where the newest cut's part begins: the tail, but for what has been swept in since.
+  const Segment& run_start() const;
   // False: all offsets and epochs are old's own.
   bool spliced() const { return segments_.size() > 1; }
   // Index of the segment that holds `v`: at a seam the later one; past the end the tail.

@@ -209,9 +209,9 @@ void EndReader::tails(Joint join) {
   for (const auto& [leader, keys] : by_leader(from_)) {
     for (const int p : keys) {
       auto& part = partitions_[static_cast<std::size_t>(p)];
-      const auto& tail = proxy_.splice.partition(topic_name, {}, p)->log.tail();
+      const auto& first = proxy_.splice.partition(topic_name, {}, p)->log.run_start();
       const auto end = side(p, from_).reading.log_end;
-      if (part.read_to < 0) part.read_to = std::max(tail.native_start, end - look_back_offsets);
+      if (part.read_to < 0) part.read_to = std::max(first.native_start, end - look_back_offsets);
     }
     tails_from(leader, keys, join);
   }

@@ -60,6 +60,9 @@ void Proxy::move_groups(Cluster to, const std::vector<std::string>& groups,
   if (!record(splice::GroupsMoved{m->id, splice.next_move_id(*m), to, groups, undoes, 0}, true))
     return;
   groups_moved_ms = sim.time.now_ms();
+  if (sim.tracing())
+    sim.trace(std::to_string(groups.size()) + " groups (0: all) may read " +
+              std::string(route::name(to)));
   const auto all = sessions;
   for (const auto& s : all) s->route_changed();
 }

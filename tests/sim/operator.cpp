@@ -49,7 +49,8 @@ void Operator::open_gates() {
   const bool up = proxy && proxy->listening();
   const auto* m = up ? proxy->splice.migration("m1") : nullptr;
   if (up && (m == nullptr || (m->all_read_new && m->read_new.empty()))) return;
-  if (up && !m->paused) proxy->move_groups(Cluster::new_cluster, {});
+  if (up) proxy->pause(false);
+  if (up) proxy->move_groups(Cluster::new_cluster, {});
   sim_.time.after(50 * ms, [this] { open_gates(); });
 }
 

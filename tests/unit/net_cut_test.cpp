@@ -180,6 +180,18 @@ TEST_CASE("what has come up since blocks the cut, before anybody is held", "[cut
   CHECK(p.memory.kept.size() == 6);  // the journal's name, for the seams the clusters keep
 }
 
+TEST_CASE("a seam knows the last batches from before a sweep, too", "[cut]") {
+  Moving p;
+  CHECK(p.does(p.client(), 1, {{0, 1000, 0, 2}}) == "0 at 0");
+  p.goes(p.cut());
+  CHECK(p.does(p.client(), 2, {{0, 1000, 2, 2}}) == "0 at 2");
+  p.olds[0].append(fake::batch_of({.partition = 0, .records = 3}));  // past us
+  REQUIRE(p.until([&] { return p.part(0).stragglers == 3; }));
+  p.goes(p.cut(splice::Cluster::old_cluster, true));
+  CHECK(p.does(p.client(), 3, {{0, 1000, 2, 2}}) == "0 at 2");  // its answer was lost
+  CHECK(p.does(p.client(), 4, {{0, 1000, 4, 1}}) == "0 at 7");
+}
+
 TEST_CASE("one step at a time", "[cut]") {
   Moving p;
   Blocker blocker(p);
