@@ -117,7 +117,13 @@ bool Mover::may_begin(const splice::Migration& m, Refused& why) const {
 }
 
 void Mover::plan(const StartRequest& request, Done<Plan> done) {
-  plan_with(request, false, std::move(done));
+  plan_with(request, false, [this, done = std::move(done)](const Refused* refused, const Plan& p) {
+    if (refused != nullptr) return done(refused, p);
+    count_history(world_, p.topics, [plan = p, done](std::vector<HistoryLeft> left) mutable {
+      plan.history_left_on_old = std::move(left);
+      done(nullptr, plan);
+    });
+  });
 }
 
 // `looked_again`: the clusters' topics are as they are now, not as they were some seconds ago.
@@ -189,10 +195,7 @@ void Mover::plan_with(const StartRequest& request, bool looked_again, Done<Plan>
       }
     }
     plan.blockers = std::move(found);
-    count_history(world_, plan.topics, [plan, done](std::vector<HistoryLeft> left) mutable {
-      plan.history_left_on_old = std::move(left);
-      done(nullptr, plan);
-    });
+    done(nullptr, plan);
   });
 }
 
@@ -201,7 +204,7 @@ void Mover::start(const StartRequest& request, Done<std::string> done) {
     const auto r = refuse_running();
     return done(&r, {});
   }
-  plan(request, [this, done](const Refused* refused, const Plan& plan) {
+  plan_with(request, false, [this, done](const Refused* refused, const Plan& plan) {
     if (refused != nullptr) return done(refused, {});
     if (!plan.blockers.empty()) {
       const auto r = blocked(plan.blockers);

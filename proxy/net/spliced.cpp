@@ -253,14 +253,16 @@ bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m
                                            index, origin(h.api));
       streams &= leader && (!node || *node == *leader);
       node = leader;
-      const auto* topic = world_.splice.topic_of(t["Topic"].text(), t["TopicId"].uuid());
       const auto* log = world_.splice.partition(t["Topic"].text(), t["TopicId"].uuid(), index);
       auto fields = p.fields();
       if (log != nullptr) {
         const splice::VirtualOffset at{p["FetchOffset"].number()};
         const auto& tail = log->log.tail();
-        streams &=
-            !log->candidate_end && at >= tail.start && !waits_at_seam(world_, who_, *topic, index);
+        streams = streams && !log->candidate_end && at >= tail.start;
+        if (streams && tail.cluster == route::Cluster::new_cluster) {
+          const auto* topic = world_.splice.topic_of(t["Topic"].text(), t["TopicId"].uuid());
+          streams = !waits_at_seam(world_, who_, *topic, index);
+        }
         if (log->log.spliced()) {
           fields.set("FetchOffset", tail.native(at).at);
           fields.set("CurrentLeaderEpoch", -1);
