@@ -55,7 +55,8 @@ std::optional<NodeKey> PartitionsTask::node(const Item& item, Cluster c) const {
 
 PartitionsTask::Step PartitionsTask::step(Item& item) {
   PartitionLog* log = state_.partition(item.topic, {}, item.index);
-  const Cluster home = std::as_const(state_).home(item.topic, {});
+  // Who was asked is who is told: a cut may have been sealed since.
+  const Cluster home = log != nullptr ? Cluster::old_cluster : state_.home();
   const Value& told = item.told_by(home);
   const bool asked_as_passing = item.passes && !told.null();
   if (log != nullptr && log->log.spliced() && !asked_as_passing) {

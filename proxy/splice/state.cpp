@@ -84,7 +84,7 @@ State::Place State::place_of(const PartitionLog& log) const {
 
 Cluster State::home(std::string_view name, const wire::Uuid& shown_id) const {
   const TopicLog* t = topic(name, shown_id);
-  return t == nullptr ? Cluster::old_cluster : t->produce_to();
+  return t == nullptr ? home() : t->produce_to();
 }
 
 const TopicLog* State::topic(std::string_view name, const wire::Uuid& shown_id) const {

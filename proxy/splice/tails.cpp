@@ -12,7 +12,9 @@ const route::Shift* Tails::at(std::string_view topic, const wire::Uuid& shown_id
   shift_ = {};
   failed_ = false;
   if (log_ == nullptr) {
-    if (from_ == state_.home(topic, shown_id)) return nullptr;
+    const auto* moves = state_.topic_of(topic, shown_id);
+    const bool at_new = moves == nullptr ? state_.left() : state_.finished(*moves);
+    if (at_new == (from_ == Cluster::new_cluster)) return nullptr;
     shift_.refused = "the new cluster answers for a partition that is in no migration";
     return &shift_;
   }

@@ -144,13 +144,29 @@ TEST_CASE("routes: groups move, and back") {
   CHECK(api.op.asked.empty());
 }
 
-TEST_CASE("routes: scheme 2 and finish are not there yet") {
+TEST_CASE("routes: scheme 2, check and prepare are not there yet") {
   Api api;
   CHECK(api.post("/move", R"({"kind":"fetch","group":"g","to":"both"})").status == 501);
-  for (const char* path : {"/finish", "/check", "/prepare"})
-    CHECK(api.post(path, "").status == 501);
+  for (const char* path : {"/check", "/prepare"}) CHECK(api.post(path, "").status == 501);
   CHECK(api.post("/move", R"({"kind":"fetch","everyone":true})").status == 400);
   CHECK(api.op.asked.empty());
+}
+
+TEST_CASE("routes: finish, what it did and what is still needed") {
+  Api api;
+  api.op.finished = {"m1", {{"billing", 1200, 3}}, false, {"topic other is used here"}};
+  const auto done = api.post("/finish", R"({"migration":"m1","accept_history":true})");
+  CHECK(done.status == 200);
+  CHECK(api.op.asked == std::vector<std::string>{"finish 'm1' accept_history"});
+  const json::value body = json::parse(done.body);
+  CHECK(json::serialize(body.at("groups")) ==
+        R"([{"group":"billing","handover_ms":1200,"members":3}])");
+  CHECK(body.at("old_needed") == json::value(true));
+  CHECK(body.at("old_needed_by").at(0) == json::value("topic other is used here"));
+  api.op.refuse = net::Refused{409, "blocked", "m", "w", "n", {{"group.asleep", "fail", "g", "r", "f"}}};
+  const json::value refused = json::parse(api.post("/finish", "").body);
+  CHECK(refused.at("blockers").at(0).at("id") == json::value("group.asleep"));
+  CHECK(api.post("/finish", R"({"all":true})").status == 400);
 }
 
 TEST_CASE("routes: a plan, and one with something in its way") {

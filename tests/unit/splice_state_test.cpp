@@ -297,6 +297,45 @@ TEST_CASE("state: who reads new, as the moves that stand have it", "[splice]") {
   CHECK(s.apply(GroupsMoved{"m2", "m2.1", new_one, {}, "", 0}) != nullptr);
 }
 
+TEST_CASE("state: finish moves homes, and old's part of the log is out of reach", "[splice]") {
+  State s;
+  s.apply(MigrationStarted{"m1", 1, {{"t", wire::Uuid{std::byte{1}}, {}, 1}}, 0});
+  CHECK(s.apply(MigrationFinished{"m1", true, 9}) != nullptr);  // written at old
+  CHECK(s.apply(MigrationFinished{"m2", true, 9}) != nullptr);
+  s.apply(CutIntended{"m1", "m1.1", {"t"}, Cluster::new_cluster, "", 1});
+  Seam seam;
+  seam.topic = "t";
+  seam.partition = 0;
+  seam.native_end = 40;
+  REQUIRE(s.apply(CutSealed{"m1.1", 1, {seam}, 2}) == nullptr);
+  REQUIRE(s.apply(CutFlipped{"m1.1", 3, 4}) == nullptr);
+  CHECK(s.group_home("g") == Cluster::old_cluster);
+  REQUIRE(s.apply(GroupHanded{"g", 5, {"m"}, 5}) == nullptr);
+  CHECK(s.apply(GroupHanded{"g", 5, {"m"}, 5}) != nullptr);
+  CHECK(s.group_home("g") == Cluster::new_cluster);
+  CHECK(s.group_home("other") == Cluster::old_cluster);
+  CHECK(s.home() == Cluster::old_cluster);
+  CHECK_FALSE(s.partition("t", {}, 0)->jumps(s.partition("t", {}, 0)->log.segments().front()));
+  REQUIRE(s.apply(MigrationFinished{"m1", true, 9}) == nullptr);
+  State copy;
+  for (const auto& r : s.snapshot()) REQUIRE(copy.apply(r) == nullptr);
+  for (const State* of : {&std::as_const(s), &std::as_const(copy)}) {
+    CHECK(of->left());
+    CHECK(of->home() == Cluster::new_cluster);
+    CHECK(of->home("unknown", {}) == Cluster::new_cluster);
+    CHECK(of->group_home("other") == Cluster::new_cluster);
+    CHECK(of->topic_name(wire::Uuid{std::byte{1}}) == "t");
+    CHECK(of->migration("m1")->finished == 9);
+    REQUIRE(of->handed("g") != nullptr);
+    CHECK(of->handed("g")->generation == 5);
+    CHECK(of->handed("g")->members.contains("m"));
+    const auto* p = of->partition("t", {}, 0);
+    CHECK(p->jumps(p->log.segments().front()));
+    CHECK_FALSE(p->jumps(p->log.tail()));
+    CHECK(p->log_start.at == 40);
+  }
+}
+
 TEST_CASE("state: a cut's seams stand all, or none", "[splice]") {
   World w;
   const auto move = w.state.next_move_id(*w.state.migration("m1"));
