@@ -29,6 +29,17 @@ Stop refused(int code, const char* name, const std::string& message, const std::
   return {code, "blocked", {name, message, where, next}, {}};
 }
 
+// As a shell takes it.
+std::string quoted(const std::string& word) {
+  const bool plain = word.find_first_not_of(
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                         "0123456789._-") == std::string::npos;
+  if (plain) return word;
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? "'\\''" : std::string(1, c);
+  return out + '\'';
+}
+
 std::set<std::string> names(const json::object& o) {
   std::set<std::string> out;
   for (const auto& item : list(o, "topics")) out.insert(cell(item));
@@ -52,8 +63,11 @@ class Guide {
     constexpr Step in_order[] = {&Guide::allowed, &Guide::find,    &Guide::confirm, &Guide::start,
                                  &Guide::past,    &Guide::produce, &Guide::drain,   &Guide::canary,
                                  &Guide::fetch,   &Guide::lag,     &Guide::finish};
-    for (const Step step : in_order)
+    for (const Step step : in_order) {
+      const bool closing = talk_.state() == "finishing" || talk_.state() == "finished";
+      if (closing && step != &Guide::confirm && step != &Guide::finish) continue;
       if (const auto stop = (this->*step)()) return *stop;
+    }
     return {};
   }
 
@@ -77,14 +91,15 @@ class Guide {
       if (auto stop = talk_.look()) return stop;
       tell_.event("resumed.run", "find", {{"topics", talk_.migration().at("topics")}}, "");
       tell_.block(show_migration(talk_.migration(), tell_.color()));
-      if (talk_.state() == "finished") return Stop{};
+      if (talk_.state() == "finished") return Stop();
     }
     return canary_known();
   }
 
   // The plan knows which topics are meant, and what is in the way of a new migration.
   Stopped find_by_topics() {
-    const Said plan = ask(call_of("plan", options_), options_, std::nullopt);
+    const Call asked = call_of("plan", options_);
+    const Said plan = talk_.post(asked.target, asked.body);
     if (!list(plan.body, "steps").empty()) tell_.event("planned", "find", told(plan.body), "");
     if (!plan.good() && plan.status != 409) return stop_of(plan);
     const std::set<std::string> wanted = names(plan.body);
@@ -242,6 +257,8 @@ class Guide {
 
   Stopped finish() {
     if (options_.no_finish) return std::nullopt;
+    if (auto stop = talk_.look()) return stop;
+    if (talk_.state() == "finished") return std::nullopt;
     Said said;
     tell_.event("finishing", "finish", {}, "hands the groups over to new");
     if (auto stop = talk_.act("/finish", {}, said)) return stop;
@@ -265,7 +282,7 @@ class Guide {
     if (talk_.id().empty()) return "";
     std::string out = "shuntctl run --migration " + talk_.id();
     if (!options_.canary.empty())
-      out += " --canary " + options_.canary + " --soak " + options_.soak;
+      out += " --canary " + quoted(options_.canary) + " --soak " + options_.soak;
     if (options_.max_lag) out += " --max-lag " + std::to_string(*options_.max_lag);
     if (options_.accept_stragglers) out += " --accept-stragglers";
     return out + (options_.no_finish ? " --no-finish" : "") + (options_.yes ? " --yes" : "");

@@ -117,8 +117,10 @@ void Teller::live(const std::string& step, const std::string& all, const std::st
     drawn_ = static_cast<std::size_t>(std::ranges::count(all, '\n'));
     return;
   }
-  if (line == told_ || (!told_.empty() && ms() - told_at_ < line_every_ms)) return;
+  if (line == told_ || line.empty()) return;
+  if (step == told_step_ && ms() - told_at_ < line_every_ms) return;
   told_ = line;
+  told_step_ = step;
   told_at_ = ms();
   block(stamp() + step + ": " + line + '\n');
 }
@@ -150,7 +152,7 @@ void Teller::progress(const std::string& step, const std::vector<GroupProgress>&
   }
   const std::string rest = more ? "and " + std::to_string(more) + " groups more\n" : "";
   live(step, t.empty() ? "" : t.text(color_) + rest,
-       shut.empty() ? "open" : "waits for " + joined(shut, "; "));
+       shut.empty() ? "" : "waits: " + joined(shut, "; "));
 }
 
 void Teller::soak(const std::string& group, const CanaryVerdict& v, std::int64_t passed_ms,

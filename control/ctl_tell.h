@@ -42,7 +42,7 @@ class Teller {
 
   const bool json_, color_;
   const std::chrono::steady_clock::time_point began_;
-  std::string migration_, told_;
+  std::string migration_, told_, told_step_;
   std::int64_t seq_ = 0, told_at_ = 0;
   std::size_t drawn_ = 0;                                   // lines of bars on the terminal
   std::vector<std::pair<std::string, std::int64_t>> most_;  // the bar's whole: step/group, records
