@@ -87,20 +87,20 @@ class Guide {
     } else {
       talk_.of_migration(options_.migration);
     }
-    if (!talk_.id().empty()) {
-      if (auto stop = talk_.look()) return stop;
-      tell_.event("resumed.run", "find", {{"topics", talk_.migration().at("topics")}}, "");
-      tell_.block(show_migration(talk_.migration(), tell_.color()));
-      if (talk_.state() == "finished") return Stop();
+    if (talk_.id().empty()) return std::nullopt;
+    if (auto stop = talk_.look()) return stop;
+    if (talk_.state() != "finished") {
+      if (auto stop = canary_known()) return stop;
     }
-    return canary_known();
+    tell_.event("found", "find", {{"topics", talk_.migration().at("topics")}}, "");
+    tell_.block(show_migration(talk_.migration(), tell_.color()));
+    return talk_.state() == "finished" ? Stopped(Stop()) : std::nullopt;
   }
 
   // The plan knows which topics are meant, and what is in the way of a new migration.
   Stopped find_by_topics() {
     const Call asked = call_of("plan", options_);
     const Said plan = talk_.post(asked.target, asked.body);
-    if (!list(plan.body, "steps").empty()) tell_.event("planned", "find", told(plan.body), "");
     if (!plan.good() && plan.status != 409) return stop_of(plan);
     const std::set<std::string> wanted = names(plan.body);
     const Said history = talk_.get("/history");
@@ -116,7 +116,11 @@ class Guide {
     }
     if (talk_.id().empty()) talk_.of_migration(finished);
     if (!talk_.id().empty()) return std::nullopt;
-    tell_.block(show_plan(plan.body, tell_.color()) + '\n');
+    if (auto stop = canary_known()) return stop;
+    if (!list(plan.body, "steps").empty()) {
+      tell_.event("planned", "find", told(plan.body), "");
+      tell_.block(show_plan(plan.body, tell_.color()) + '\n');
+    }
     return plan.good() ? Stopped() : stop_of(plan);
   }
 
@@ -303,8 +307,8 @@ class Guide {
         options_.no_finish ? "all has moved; next: shuntctl finish" : "old is not needed any more";
     tell_.event("summary", "", std::move(keys), good ? "done: " + rest : "");
     if (good) return;
-    if (!options_.json_output()) std::fprintf(stderr, "%s", show_checks(end.blockers).c_str());
     say(why);
+    std::fprintf(stderr, "%s", show_checks(end.blockers).c_str());
   }
 
   const Options& options_;

@@ -49,8 +49,8 @@ json::object group_object(const GroupProgress& g) {
 
 json::object figures_object(const CanaryFigures& f) {
   json::object out;
-  out["rate"] = value(f.rate);
-  out["rate_before"] = value(f.rate_before);
+  out["records_per_second"] = value(f.rate);
+  out["records_per_second_before"] = value(f.rate_before);
   out["lag"] = value(f.lag);
   out["lag_before"] = value(f.lag_before);
   out["members"] = value(f.members);

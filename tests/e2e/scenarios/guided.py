@@ -21,11 +21,15 @@ SOAK, MAX_LAG, MORE = "6s", "60", 40
 
 def run(pair, report):
     shunt = pair.own_shunt("guided", 47, level="debug", hold_limit="9s").start()
-    walk = Walk(pair, report, shunt)
+    walk, shaken = Walk(pair, report, shunt), Shaken(pair, report, shunt)
     try:
-        report.guard("guided", pair.name, "walk", walk.run, lambda: walk.all(), shunt)
+        report.guard("guided", pair.name, "walk", walk.run, walk.all, shunt)
+        if pair.everything:
+            report.guard("guided", pair.name, "shaken", shaken.run, lambda: shaken.clients, shunt)
+        code = shunt.drain()
+        report.line(code == 0, "guided", pair.name, "SIGTERM", f"exit {code}")
     finally:
-        for client in walk.all():
+        for client in walk.all() + shaken.clients:
             client.process.send_signal(signal.SIGCONT)
             client.end()
         shunt.kill()
@@ -264,8 +268,6 @@ class Walk:
         evidence = Evidence(self.pair, folder, list(self.topics.values()), self.groups, proof)
         for kind in KINDS:
             self.judge(kind, evidence, until)
-        code = self.shunt.drain()
-        self.line(code == 0, "SIGTERM", f"exit {code}")
 
     def segments(self):
         code, proof = self.shunt.ctl("verify")
@@ -289,3 +291,47 @@ class Walk:
             f"{found.totals['records_in_old']} records in old, {found.totals['records_in_new']} in new"
             + ("" if found.clean else f"\n{found}"),
         )  # fmt: skip
+
+
+class Shaken:
+    """A canary that rebalances while it soaks, as somebody starts one more member: nobody can tell why, so it goes back."""
+
+    def __init__(self, pair, report, shunt):
+        self.pair, self.report, self.shunt = pair, report, shunt
+        self.topic, self.clients = f"guided-{pair.old.version}-shaken", []
+
+    def client(self, name, roles):
+        self.clients.append(
+            self.pair.client(
+                BIRD, "proxied", name, self.shunt, roles=roles, topic=self.topic, group=self.topic,
+                partitions=PARTITIONS, rate=RATE,
+            )
+        )  # fmt: skip
+        return self.clients[-1]
+
+    def run(self):
+        create_on_both(self.pair, [self.topic], PARTITIONS)
+        client = self.client("guided-shaken", "produce,consume")
+        client.wait("it reads", lambda c: c.partitions() == PARTITIONS and len(c.events("polled")) > MORE)
+
+        def known():
+            _, seen = self.shunt.ctl("groups")
+            return any(g["group"] == self.topic and g["members"] for g in seen["groups"])
+
+        wait_for("the daemon to know the group", known, 20)
+        run = GuidedRun(
+            self.shunt, "shaken", "--scheme", "1", "--topics", self.topic, "--canary", self.topic, "--soak", "30s", "--yes"
+        )
+        run.wait("canary.moved")
+        self.client("guided-guest", "consume")
+        code, summary = run.end()
+        self.report.line(
+            code == 4 and "rebalances" in summary["reason"], "guided", self.pair.name, "shaken", f"exit {code}: {summary['reason']}"
+        )
+        client.quiet()
+        self.shunt.ctl("move", "fetch", "--all", "--migration", summary["migration"])
+        wait_for("all records polled", lambda: all_polled(self.clients), 60)
+        for one in reversed(self.clients):
+            one.stop()
+        verdict = judge(self.clients)
+        self.report.line(verdict.lost == verdict.failed == 0, "guided", self.pair.name, "shaken", f"{verdict}")
