@@ -198,7 +198,6 @@ class Guide {
       if (at.empty()) return stop_of(said);
       if (times == cuts_most) {
         Stop stop = stop_of(said);
-        stop.result = "rolled_back";
         stop.why.message = std::to_string(times) + " cuts in a row: " + stop.why.message;
         return stop;
       }

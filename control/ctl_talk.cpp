@@ -27,7 +27,9 @@ std::int64_t now_ms() {
 }  // namespace
 
 Stop stop_of(const Said& said) {
-  return {said.exit(), "blocked", said.failure, list(said.body, "blockers")};
+  const int code = said.exit();
+  return {code, code == aborted ? "rolled_back" : "blocked", said.failure,
+          list(said.body, "blockers")};
 }
 
 Said Talk::post(const std::string& path, json::object body) {

@@ -113,7 +113,7 @@ void Teller::erase() {
 
 void Teller::live(const std::string& step, const std::string& all, const std::string& line) {
   if (color_) {
-    block(all);
+    block("\033[?7l" + all + "\033[?7h");  // a line too long is clipped: each is one to erase
     drawn_ = static_cast<std::size_t>(std::ranges::count(all, '\n'));
     return;
   }

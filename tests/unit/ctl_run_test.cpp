@@ -2,6 +2,8 @@
 #include <catch2/catch.hpp>
 
 #include <filesystem>
+#include <functional>
+#include <thread>
 
 #include <boost/json/parse.hpp>
 
@@ -99,13 +101,18 @@ struct Ran {
   }
 };
 
-Ran run(FakeOperator acting, const std::string& arguments, observe::Snapshot shown = {}) {
+// `meanwhile` is called beside it.
+Ran run(
+    FakeOperator acting, const std::string& arguments, observe::Snapshot shown = {},
+    const std::function<void(FakeApi&)>& meanwhile = [](FakeApi&) {}) {
   fs::path folder = fs::read_symlink("/proc/self/exe").parent_path();
   while (!fs::is_regular_file(folder / "shuntctl") && folder != folder.root_path())
     folder = folder.parent_path();
   FakeApi api(std::move(shown), std::move(acting));
+  std::thread other([&] { meanwhile(api); });
   const auto done = api.scratch().run((folder / "shuntctl").string() + " --socket " + api.socket() +
                                       " run " + arguments + " </dev/null");
+  other.join();
   Ran ran{done.code, {}, done.out, done.err, {}};
   for (std::size_t at = 0; done.out.starts_with('{') && at < done.out.size();) {
     const auto end = done.out.find('\n', at);
@@ -230,4 +237,23 @@ TEST_CASE("run: a gate that stays shut, a cut that is rolled back") {
   CHECK(paused.code == 5);
   CHECK(paused.asked.empty());
   CHECK(paused.names()[0] == "paused");
+}
+
+TEST_CASE("run: somebody else moves the same migration") {
+  FakeOperator op = all_moved();
+  op.lags[0].partitions[0].end = 20'000;
+  const auto ran = run(op, "--migration m1 --yes -o json --timeout 20s", seen(), [](FakeApi& api) {
+    for (bool waits = false; !waits;) {  // at its last gate
+      api.with([&](FakeOperator& acting, observe::Events&) {
+        waits = std::ranges::count(acting.asked, "lag ''") > 1;
+        if (waits)
+          acting.shown.apply(
+              splice::GroupsMoved{"m1", "m1.4", splice::Cluster::old_cluster, {}, "m1.3", 5000});
+      });
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  });
+  CHECK(ran.code == 3);
+  CHECK(ran.last().at("error").at("code") == "moved_by_another");
+  CHECK_THAT(ran.err, Catch::Contains("its newest move was m1.3 and is m1.2"));
 }
