@@ -143,7 +143,8 @@ Stopped Talk::groups(std::vector<GroupProgress>& out) {
   return std::nullopt;
 }
 
-// A connection that ended takes its count along; what its successor counts is new.
+// Counts are of connections that live: one that ends takes its part along, and the sum falls. What
+// came on others in that half second is missed rather than made up.
 void Talk::count(const json::object& clients, const std::string& group) {
   std::map<std::string, std::int64_t> now;
   for (const auto& item : list(clients, "clients")) {
@@ -160,7 +161,7 @@ void Talk::count(const json::object& clients, const std::string& group) {
   }
   for (const auto& [key, n] : now) {
     const auto before = counted_.contains(key) ? counted_.at(key) : 0;
-    const auto more = n >= before ? n - before : n;
+    const auto more = std::max<std::int64_t>(n - before, 0);
     if (!counting_) continue;
     if (key.ends_with(" JoinGroup")) joins_ += more;
     if (key.ends_with(" FindCoordinator")) lookups_ += more;

@@ -9,7 +9,7 @@ from client import progress
 from guided_run import GuidedRun, on_terminal, told
 from history import all_polled, judge
 from migrate import Evidence, create_on_both, segments
-from operate import create_topics
+from operate import asleep, create_topics
 from wait import wait_for
 
 KINDS = ("java", "librdkafka")
@@ -294,7 +294,8 @@ class Walk:
 
 
 class Shaken:
-    """A canary that rebalances while it soaks, as somebody starts one more member: nobody can tell why, so it goes back."""
+    """Killed while the cut runs, which goes on; then a canary that rebalances while it soaks, as somebody starts one more
+    member: nobody can tell why, so it goes back."""
 
     def __init__(self, pair, report, shunt):
         self.pair, self.report, self.shunt = pair, report, shunt
@@ -319,10 +320,21 @@ class Shaken:
             return any(g["group"] == self.topic and g["members"] for g in seen["groups"])
 
         wait_for("the daemon to know the group", known, 20)
-        run = GuidedRun(
-            self.shunt, "shaken", "--scheme", "1", "--topics", self.topic, "--canary", self.topic, "--soak", "30s", "--yes"
-        )
+        words = "--scheme", "1", "--topics", self.topic, "--yes", "--canary", self.topic, "--soak", "30s"
+        first = GuidedRun(self.shunt, "killed before the cut", *words)
+        opened = first.wait("canary.past")
+        first.kill()
+        with asleep(self.pair.old):
+            cutting = GuidedRun(self.shunt, "killed in the cut", "--migration", opened["migration"], "--yes")
+            wait_for("the cut to begin", lambda: self.shunt.status()["migration"]["step"], 20)
+            cutting.kill()
+        run = GuidedRun(self.shunt, "shaken", *words)
         run.wait("canary.moved")
+        cuts = [m for m in self.shunt.status()["migration"]["moves"] if m["kind"] == "produce"]
+        self.report.line(
+            len(cuts) == 1 and cuts[0]["to"] == "new" and not cuts[0]["aborted_at"], "guided", self.pair.name,
+            "killed: cut", f"the cut goes on without it, and so does the next run: {len(cuts)} cut",
+        )  # fmt: skip
         self.client("guided-guest", "consume")
         code, summary = run.end()
         self.report.line(
