@@ -22,6 +22,7 @@ constexpr const char* more =
     "  shuntctl move produce                           the cut: producers write to new\n"
     "  shuntctl verify                                 proof from the two clusters\n"
     "  shuntctl undo                                   and back\n"
+    "  shuntctl run --scheme 1 --topics 'orders*' --canary G   all of it, watched, to the finish\n"
     "Options may stand before or after the command; `shuntctl COMMAND --help` has more.\n"
     "LIST: names or globs (* ?), comma-separated or in several options. Durations: 500ms, 2s, "
     "10m.\n"
@@ -32,6 +33,10 @@ constexpr const char* more =
 
 // An empty variable of a shell script must not pass for an option that was not given.
 std::string not_empty(const std::string& text) { return text.empty() ? "expected a name" : ""; }
+
+std::string a_duration(const std::string& text) {
+  return parse_duration(text) ? std::string() : "expected a duration such as 500ms or 2s";
+}
 
 void list_option(CLI::App* to, std::vector<std::string>& topics, const char* help) {
   to->add_option("--topics", topics, help)
@@ -66,9 +71,7 @@ void declare_global(CLI::App& app, Options& o) {
       ->capture_default_str();
   app.add_flag("--no-color", o.no_color, "No colours, also on a terminal");
   app.add_option("--timeout", o.timeout, "Stop waiting after this long (exit 5); default: never")
-      ->check([](const std::string& text) {
-        return parse_duration(text) ? std::string() : "expected a duration such as 500ms or 2s";
-      });
+      ->check(a_duration);
 }
 
 void declare_look(CLI::App& app, Options& o) {
@@ -82,6 +85,7 @@ void declare_look(CLI::App& app, Options& o) {
   lag->add_option("--group", o.group, "Only this one")->check(not_empty)->type_name("G");
   app.add_subcommand("verify", "Proof from the two clusters: ends, counts and checksums at seams")
       ->footer("Exit 0: all is well. Exit 1: not, and the problems are named.");
+  app.add_subcommand("history", "Migrations, those that are open and those before them");
   CLI::App* events = app.add_subcommand("events", "What happened, one line each");
   events->add_flag("-f,--follow", o.follow, "Go on as they happen");
   events->add_option("--since", o.since, "Only those after this number")->type_name("SEQ");
@@ -123,6 +127,47 @@ void declare_start(CLI::App& app, Options& o) {
        "Changes nothing. Example: shuntctl plan --scheme 1 --topics orders,payments");
   both("start", "Create a migration, print its id; nothing moves yet",
        "Example: shuntctl start --scheme 1 --topics 'orders*' && shuntctl move produce");
+}
+
+constexpr const char* run_footer =
+    "Plan, start, the cut, every group drained, the canary, all groups, every lag low, finish. A\n"
+    "gate stands between the steps; with --timeout it ends the run when one does not open (exit "
+    "5),\n"
+    "and what the daemon refuses ends it, too (exit 3): the summary says why and how to go on.\n"
+    "The same command again goes on where the migration of these topics stands; so does\n"
+    "--migration ID without topics. Ctrl-C ends this command, not the daemon's step.\n"
+    "The canary is looked at for half the soak before anything moves, and against that past "
+    "judged\n"
+    "while it soaks: its lag, its rate, rebalances and errors. If it does badly it is taken back\n"
+    "by itself: exit 4, and what was seen.\n"
+    "`shuntctl pause` in another terminal makes it wait, `resume` lets it go on.\n"
+    "Examples:\n"
+    "  shuntctl run --scheme 1 --topics 'orders*' --canary billing --soak 10m --max-lag 500\n"
+    "  shuntctl run --scheme 1 --topics orders --yes -o json | jq -r .event\n"
+    "  shuntctl run --migration m1 --no-finish --yes";
+
+void declare_run(CLI::App& app, Options& o) {
+  CLI::App* run = app.add_subcommand("run", "A whole scheme, with a gate between its steps");
+  run->add_option("--scheme", o.scheme, "1 produce first")->check(CLI::Range(1, 3));
+  list_option(run, o.topics, "Topics that move together");
+  run->add_option("--migration", o.migration, "Go on with this one, without --scheme and --topics")
+      ->check(not_empty)
+      ->type_name("ID");
+  CLI::Option* canary = run->add_option("--canary", o.canary, "This group first, and watch it");
+  canary->check(not_empty)->type_name("G");
+  run->add_option("--soak", o.soak, "How long the canary is watched")
+      ->check(a_duration)
+      ->capture_default_str()
+      ->needs(canary);
+  run->add_option("--max-lag", o.max_lag, "Records a group may be behind; default: 1000")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  run->add_flag("--yes", o.yes, "Do not ask; required without a terminal");
+  run->add_flag("--no-finish", o.no_finish, "Stop before the finish, while all can be undone");
+  run->add_flag("--accept-history", o.accept_history,
+                "Go on although records stay on old only (schemes 1 and 2)");
+  stragglers_flag(run, o);
+  run->footer(run_footer);
 }
 
 void declare_move(CLI::App& app, Options& o) {
@@ -248,6 +293,7 @@ void declare(CLI::App& app, Options& o) {
   declare_global(app, o);
   declare_look(app, o);
   declare_start(app, o);
+  declare_run(app, o);
   declare_move(app, o);
 }
 
@@ -270,7 +316,7 @@ Call call_of(const std::string& command, const Options& o) {
             "/offsets?at=" + encoded(o.at) + "&from=" + o.from +
                 (o.group.empty() ? "" : "&group=" + encoded(o.group)),
             {}};
-  for (const char* look : {"status", "topics", "groups", "clients", "lag", "verify"})
+  for (const char* look : {"status", "topics", "groups", "clients", "lag", "verify", "history"})
     if (command == look) return {"GET", '/' + command, {}};
   return mutation(command, o);
 }

@@ -25,6 +25,9 @@ struct Options {
   bool without_new = false, skip_unreachable = false;
   bool all = false, wait = false;
   std::uint64_t since = 0;
+  std::string canary, soak = "60s";  // run
+  std::optional<std::int64_t> max_lag;
+  bool yes = false, no_finish = false;
   bool json_output() const { return output == "json"; }
 };
 

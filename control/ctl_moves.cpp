@@ -60,6 +60,28 @@ std::string show_migration_answer(const std::string& command, const json::object
   return show_migration(*m, color);
 }
 
+std::string show_history(const json::object& answer, bool color) {
+  Table t({"ID", "SCHEME", "STATE", "SINCE", "LAST MOVE", "UNTIL", "MOVES", "UNDONE", "ROLLED BACK",
+           "TOPICS"});
+  for (const auto& item : list(answer, "migrations")) {
+    const json::object* m = item.if_object();
+    if (!m) continue;
+    std::size_t undone = 0, aborted = 0;
+    std::string last = "-";
+    for (const auto& each : list(*m, "moves")) {
+      const json::object* move = each.if_object();
+      if (!move) continue;
+      last = cell(*move, "at");
+      undone += cell(*move, "undone") == "yes";
+      aborted += cell(*move, "aborted_at") != "-";
+    }
+    t.row({cell(*m, "id"), cell(*m, "scheme"), cell(*m, "state"), cell(*m, "since"), last,
+           cell(*m, "until"), std::to_string(list(*m, "moves").size()), std::to_string(undone),
+           std::to_string(aborted), cell(*m, "topics")});
+  }
+  return t.empty() ? "no migration yet: shuntctl run --scheme 1 --topics LIST\n" : t.text(color);
+}
+
 std::string show_plan(const json::object& p, bool color) {
   std::string out = "scheme " + cell(p, "scheme") + " for " + cell(p, "topics") + '\n';
   out += "order promised: " + cell(p, "order_promised") + '\n';

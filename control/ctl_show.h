@@ -28,6 +28,7 @@ std::string show_migration(const boost::json::object& migration, bool color);
 // Of start, pause and resume.
 std::string show_migration_answer(const std::string& command, const boost::json::object& answer,
                                   bool color);
+std::string show_history(const boost::json::object& answer, bool color);
 std::string show_plan(const boost::json::object& plan, bool color);
 std::string show_moved(const boost::json::object& moved, bool color);
 std::string show_proof(const boost::json::object& proof, bool color);

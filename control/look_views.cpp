@@ -86,6 +86,7 @@ object partition_lag(const net::PartitionLag& p) {
   out["lag"] = known(lag_of(p.position, p.end));
   out["old"] = side(p.in_old);
   out["new"] = side(p.in_new);
+  out["drained"] = p.drained;
   out["commit_behind"] = known(p.commit_behind);
   out["member_id"] = known(p.member_id);
   out["client_id"] = known(p.client_id);

@@ -116,6 +116,19 @@ object finished_view(const net::Finished& f, const net::Operator& op) {
   return out;
 }
 
+object history_view(const net::Operator& op) {
+  std::vector<const splice::Migration*> all;
+  for (const auto& [id, m] : op.state().migrations()) all.push_back(&m);
+  std::ranges::stable_sort(all, {}, &splice::Migration::since);
+  object out = begin_object();
+  out["migrations"] = objects(all, [&](const splice::Migration* m) {
+    object one = migration_object(*m, op);
+    one["until"] = m->finished == 0 ? json::value(nullptr) : json::value(time_of(m->finished));
+    return one;
+  });
+  return out;
+}
+
 object plan_view(const net::Plan& p) {
   object out = begin_object();
   out["scheme"] = p.scheme;

@@ -19,6 +19,10 @@ boost::json::object migration_view(const std::string& id, const net::Operator& o
 
 // `finish`, beyond the contract: does anything here still need old, and what.
 boost::json::object finished_view(const net::Finished& finished, const net::Operator& op);
+// Every migration there is, the newest last: {"api":1,"migrations":[{.., until}]}; until null:
+// open.
+boost::json::object history_view(const net::Operator& op);
+
 boost::json::object plan_view(const net::Plan& plan);
 boost::json::object moved_view(const net::ProduceMoved& moved);
 boost::json::object moved_view(const net::GroupsMoved& moved, const splice::State& state);

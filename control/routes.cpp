@@ -16,9 +16,9 @@
 namespace shunt::control {
 namespace {
 
-constexpr std::array<std::string_view, 12> reads = {"/",       "/livez",  "/readyz", "/metrics",
-                                                    "/status", "/topics", "/groups", "/clients",
-                                                    "/lag",    "/verify", "/events", "/offsets"};
+constexpr std::array<std::string_view, 13> reads = {
+    "/",        "/livez", "/readyz", "/metrics", "/status",  "/topics", "/groups",
+    "/clients", "/lag",   "/verify", "/events",  "/offsets", "/history"};
 constexpr std::array<std::string_view, 9> mutations = {
     "/check", "/prepare", "/plan", "/migrations", "/move", "/undo", "/pause", "/resume", "/finish"};
 
@@ -95,6 +95,7 @@ ApiAnswer read_now(const std::string& path, const ApiRequest& r, const ApiSource
     return json_answer(topics_view(sources.snapshot(), sources.operate().state()));
   if (path == "/groups")
     return json_answer(groups_view(sources.snapshot(), sources.operate().state()));
+  if (path == "/history") return json_answer(history_view(sources.operate()));
   return json_answer(clients_view(sources.snapshot()));
 }
 
@@ -135,7 +136,7 @@ void answer(const ApiRequest& r, const ApiSources& sources, const Reply& reply) 
   if (!contains(reads, path))
     return reply(error_answer(404, {"not_found", "no such path", path,
                                     "GET /status /topics /groups /clients /lag /verify /events "
-                                    "/offsets /metrics /livez /readyz"}));
+                                    "/offsets /history /metrics /livez /readyz"}));
   if (!get) return reply(wrong_method(r, "GET, HEAD", "use GET"));
   if (!answer_look(path, r, sources, reply)) reply(read_now(path, r, sources));
 }

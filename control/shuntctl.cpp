@@ -1,9 +1,6 @@
 // The operator's command line: asks the daemon over its Unix socket and shows the answer.
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <ctime>
 #include <string>
 
 #include <unistd.h>
@@ -12,7 +9,9 @@
 #include <boost/json/serialize.hpp>
 
 #include "control/client.h"
+#include "control/ctl_ask.h"
 #include "control/ctl_commands.h"
+#include "control/ctl_run.h"
 #include "control/ctl_show.h"
 #include "control/units.h"
 #include "control/views.h"
@@ -22,45 +21,8 @@ namespace {
 namespace json = boost::json;
 using namespace shunt::control;
 
-// contract.md: one list for all commands.
-enum Exit {
-  done = 0,
-  failed = 1,
-  usage = 2,
-  blocked = 3,
-  aborted = 4,
-  timed_out = 5,
-  unreachable = 6
-};
-
 constexpr const char* about =
     "Moves running applications from the old to the new cluster, and looks inside.\n";
-
-volatile std::sig_atomic_t interrupted = 0;
-
-int exit_of(const Failure& f) {
-  if (f.code == "timed_out" || f.code == "interrupted") return timed_out;
-  if (f.code == "usage") return usage;
-  return f.code == "unreachable" ? unreachable : failed;
-}
-
-int exit_of(unsigned status, const json::object& body) {
-  if (body.contains("aborted_at") && body.at("aborted_at").is_string()) return aborted;
-  if (status == 200)
-    return body.contains("ok") && body.at("ok") == json::value(false) ? failed : done;
-  if (status == 202) return timed_out;
-  if (status == 400) return usage;
-  return status == 409 ? blocked : failed;
-}
-
-void print_json(const json::object& o) { std::printf("%s\n", json::serialize(o).c_str()); }
-
-// A sentence for people.
-void say(const Failure& f) {
-  std::fprintf(stderr, "shuntctl: %s%s%s\n", f.message.c_str(), f.where.empty() ? "" : ": ",
-               f.where.c_str());
-  if (!f.next.empty()) std::fprintf(stderr, "next: %s\n", f.next.c_str());
-}
 
 // What is wrong on this side: a sentence; with -o json also the error object on stdout.
 int report(const Options& o, const Failure& f) {
@@ -69,34 +31,9 @@ int report(const Options& o, const Failure& f) {
   return exit_of(f);
 }
 
-std::string text_of(const json::object& o, std::string_view key) {
-  const auto* v = o.if_contains(key);
-  return v && v->is_string() ? std::string(v->get_string()) : std::string();
-}
-
-// The error object of an answer, or one made from its status.
-Failure failure_of(unsigned status, const json::value& body) {
-  if (status == 202)
-    return {"running", "still running: the daemon goes on", text_of(body.get_object(), "move"),
-            "shuntctl status -w, or shuntctl events -f"};
-  const auto* error = body.is_object() ? body.get_object().if_contains("error") : nullptr;
-  if (!error || !error->is_object())
-    return {"failed", "the daemon answered HTTP " + std::to_string(status), "",
-            "is it of the same version? shuntctl status"};
-  const json::object& e = error->get_object();
-  return {text_of(e, "code"), text_of(e, "message"), text_of(e, "where"), text_of(e, "next")};
-}
-
 std::string why_not_ready(const Options& o, Deadline deadline) {
-  Failure failure;
-  const auto answer = call(o.socket, "GET", "/readyz", "", deadline, failure);
-  if (!answer || answer->status == 200) return "";
-  json::error_code ec;
-  return failure_of(answer->status, json::parse(answer->body, ec)).message;
-}
-
-bool use_color(const Options& o) {
-  return !o.no_color && !std::getenv("NO_COLOR") && ::isatty(STDOUT_FILENO);
+  const Said said = ask({"GET", "/readyz", {}}, o, deadline);
+  return said.status == 0 || said.good() ? "" : said.failure.message;
 }
 
 std::string show(const std::string& command, const json::object& body, const Options& o,
@@ -107,6 +44,7 @@ std::string show(const std::string& command, const json::object& body, const Opt
   if (command == "clients") return show_clients(body, color);
   if (command == "lag") return show_lag(body, color);
   if (command == "verify") return show_proof(body, color);
+  if (command == "history") return show_history(body, color);
   if (command == "plan") return show_plan(body, color);
   if (command.starts_with("move ") || command == "undo") return show_moved(body, color);
   if (command == "finish") return show_finished(body, color);
@@ -117,64 +55,31 @@ std::string show(const std::string& command, const json::object& body, const Opt
 }
 
 // Prints an answer: the daemon's object as it is, or for people. The exit code.
-int print(const std::string& command, unsigned status, const json::value& body, const Options& o,
-          Deadline deadline) {
-  const Failure failure = status == 200 ? Failure() : failure_of(status, body);
-  if (!body.is_object()) return report(o, failure);
-  const json::object& answer = body.get_object();
+int print(const std::string& command, const Said& said, const Options& o, Deadline deadline) {
+  if (!said.is_object) return report(o, said.failure);
   // A plan with blockers and a cut that aborted are told in full, too.
-  const bool whole = status == 200 || answer.contains("steps") || answer.contains("aborted_at");
+  const json::object& answer = said.body;
+  const bool whole = said.good() || answer.contains("steps") || answer.contains("aborted_at");
   if (o.json_output()) {
     print_json(answer);
   } else if (whole) {
     if (o.watch && ::isatty(STDOUT_FILENO)) std::printf("\033[H\033[2J");
     std::printf("%s", show(command, answer, o, deadline).c_str());
   }
-  if (status != 200) say(failure);
+  if (!said.good()) say(said.failure);
   if (!whole) std::fprintf(stderr, "%s", show_checks(list(answer, "blockers")).c_str());
-  return std::fflush(stdout) == 0 ? exit_of(status, answer) : static_cast<int>(failed);
+  return std::fflush(stdout) == 0 ? said.exit() : static_cast<int>(failed);
 }
 
 // Asks once and prints the answer.
-int ask(const std::string& command, const Options& o, Deadline deadline) {
-  Call asked = call_of(command, o);
-  std::string sent;
-  if (asked.method == "POST") {
-    if (deadline) {  // the daemon ends the waiting, and says which move goes on; else we do
-      constexpr std::chrono::milliseconds year = std::chrono::hours(24 * 365);  // the most it takes
-      asked.body["wait_ms"] = std::min(*parse_duration(o.timeout), year).count();
-      *deadline += std::chrono::seconds(1);
-    }
-    sent = json::serialize(asked.body);
-  }
-  Failure failure;
-  const auto answer = call(o.socket, asked.method, asked.target, sent, deadline, failure);
-  if (!answer) return report(o, failure);
-  json::error_code ec;
-  const json::value body = json::parse(answer->body, ec);
-  if (ec && answer->status == 200)
-    return report(o, {"failed", "the daemon's answer is not JSON", o.socket,
-                      "is it another program's socket?"});
-  return print(command, answer->status, body, o, deadline);
-}
-
-// False: the deadline has passed, or Ctrl-C came.
-bool sleep_until(std::chrono::milliseconds pause, Deadline deadline) {
-  using namespace std::chrono;
-  if (deadline) {
-    const auto left = ceil<milliseconds>(*deadline - steady_clock::now());
-    pause = std::clamp(left, milliseconds(0), pause);
-  }
-  const auto ms = pause.count();
-  const timespec t{ms / 1000, (ms % 1000) * 1'000'000};
-  ::nanosleep(&t, nullptr);
-  return !interrupted && (!deadline || steady_clock::now() < *deadline);
+int ask_and_print(const std::string& command, const Options& o, Deadline deadline) {
+  return print(command, ask(call_of(command, o), o, deadline), o, deadline);
 }
 
 // Every second, until the deadline or Ctrl-C.
 int watch(const std::string& command, const Options& o, Deadline deadline) {
   for (;;) {
-    if (const int code = ask(command, o, deadline); code != done) return code;
+    if (const int code = ask_and_print(command, o, deadline); code != done) return code;
     if (!sleep_until(std::chrono::seconds(1), deadline)) return timed_out;
   }
 }
@@ -205,21 +110,11 @@ int events(Options o, Deadline deadline) {
     const Call asked = call_of("events", o);
     const auto answer = call(o.socket, asked.method, asked.target, "", deadline, failure);
     if (!answer) return report(o, failure);
-    if (answer->status != 200) {
-      json::error_code ec;
-      return print("events", answer->status, json::parse(answer->body, ec), o, deadline);
-    }
+    if (answer->status != 200) return ask_and_print("events", o, deadline);
     o.since = print_events(answer->body, o.since, o);
     if (!o.follow) return done;
     if (!sleep_until(std::chrono::milliseconds(200), deadline)) return timed_out;
   }
-}
-
-void end_waiting_on_signals() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { interrupted = 1; };  // without SA_RESTART: calls return EINTR
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
 }
 
 }  // namespace
@@ -247,5 +142,6 @@ int main(int argc, char** argv) {
     deadline = std::chrono::steady_clock::now() + *timeout;
   const std::string command = command_of(app);
   if (command == "events") return events(o, deadline);
-  return o.watch ? watch(command, o, deadline) : ask(command, o, deadline);
+  if (command == "run") return run_scheme(o, deadline);
+  return o.watch ? watch(command, o, deadline) : ask_and_print(command, o, deadline);
 }

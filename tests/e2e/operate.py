@@ -1,5 +1,6 @@
 """What an operator does to a cluster while clients run, directly at its brokers: topics, leader moves, a broker's death."""
 
+import signal
 from contextlib import contextmanager
 
 import kafka
@@ -113,6 +114,20 @@ def bounce_broker(cluster, node, while_down=lambda: None):
     while_down()
     cluster.start_node(node)
     wait_for(f"{cluster.name}'s broker {node} back in sync", cluster.in_sync, 60)
+
+
+@contextmanager
+def asleep(cluster):
+    """Its brokers, which this run has started, answer nothing; afterwards they are as before."""
+    programs = [cluster.programs[f"broker-{node}"] for node in cluster.ids]
+    for program in programs:
+        program.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for program in programs:
+            program.process.send_signal(signal.SIGCONT)
+    wait_for(f"{cluster.name} in sync", cluster.in_sync, 60)
 
 
 def forget_seams(*clusters):

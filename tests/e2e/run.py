@@ -19,6 +19,7 @@ import cut  # noqa: E402
 import faults  # noqa: E402
 import groups  # noqa: E402
 import handover  # noqa: E402
+import guided  # noqa: E402
 import key_offset  # noqa: E402
 import lagging  # noqa: E402
 import lifecycle  # noqa: E402
@@ -42,6 +43,7 @@ ROWS = [
     [("cut", cut)],
     [("groups", groups)],
     [("handover", handover)],
+    [("guided", guided)],
     [("key-offset", key_offset)],
     [("lagging", lagging)],
     [("retention", retention)],
@@ -51,13 +53,14 @@ ROWS = [
     [("protocol", protocol)],
 ]
 # Two at once are more than two processors carry without time-outs of the clients' own.
-ONE_AT_A_TIME = {"mistakes", "storm", "cut", "groups", "handover", "key-offset", "lagging", "retention", "faults", "relay"}
+ONE_AT_A_TIME = {"mistakes", "storm", "cut", "groups", "guided", "handover", "key-offset", "lagging", "retention", "faults", "relay"}
 # Long, and nearly the same for both pairs: both only with --all. 3.9.2 offers the most versions.
 ONE_PAIR = {
     "cut": "2.8.2",
     "faults": "2.8.2",
     "groups": "3.9.2",
     "handover": "2.8.2",
+    "guided": "3.9.2",
     "key-offset": "3.9.2",
     "lagging": "3.9.2",
     "mistakes": "3.9.2",

@@ -149,7 +149,19 @@ TEST_CASE("shuntctl: what it asks and shows when all is well") {
         {"migration m1: moving, scheme 1, topics orders,pay", "m1.1  produce  new"},
         {}},
        {"status --migration m1 -o json", "", 0, {R"("migration":{"id":"m1")"}, {}},
+       {"history",
+        "",
+        0,
+        {"ID  SCHEME  STATE", "m1  1       moving", "1      0       0            orders,pay"},
+        {}},
+       {"history -o json",
+        "",
+        0,
+        {R"({"api":1,"migrations":[{"id":"m1","scheme":1,"topics":["orders","pay"])",
+         R"("until":null}]})"},
+        {}},
        {"topics", "", 0, {"orders  2           new"}, {}}});
+  check({}, {{"history", "", 0, {"no migration yet: shuntctl run"}, {}}});
 }
 
 TEST_CASE("shuntctl: refused, blocked, rolled back, not there yet") {

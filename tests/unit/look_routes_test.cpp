@@ -102,11 +102,12 @@ TEST_CASE("routes: lag, of all groups or one; a sum with an unknown part is unkn
   api.op.lags = {{"billing", {known}}, {"ledger", {known, unknown}}, {"empty", {}}};
   const json::value seen = api.got("/lag?group=a%20b%2Fc");
   CHECK(api.op.asked.back() == "lag 'a b/c'");
-  CHECK(json::serialize(seen.at("groups").at(0)) ==
-        R"({"group":"billing","lag":560,"partitions":[{"topic":"orders","partition":0,)"
-        R"("position":9000,"end":9560,"lag":560,"old":{"next":9000,"end":9041,"lag":41},)"
-        R"("new":{"next":7,"end":526,"lag":519},"commit_behind":0,"member_id":null,)"
-        R"("client_id":"app"}]})");
+  CHECK(
+      json::serialize(seen.at("groups").at(0)) ==
+      R"({"group":"billing","lag":560,"partitions":[{"topic":"orders","partition":0,)"
+      R"("position":9000,"end":9560,"lag":560,"old":{"next":9000,"end":9041,"lag":41},)"
+      R"("new":{"next":7,"end":526,"lag":519},"drained":false,"commit_behind":0,"member_id":null,)"
+      R"("client_id":"app"}]})");
   CHECK(seen.at("groups").at(1).at("lag").is_null());
   CHECK(seen.at("groups").at(1).at("partitions").at(1).at("position").is_null());
   CHECK(seen.at("groups").at(2).at("lag") == 0);

@@ -141,6 +141,7 @@ TEST_CASE("routes: every path and method") {
       {"GET", "/readyz", false, 200, ""},
       {"GET", "/lag", true, 200, ""},
       {"GET", "/verify", false, 200, ""},
+      {"GET", "/history", false, 200, ""},
       {"POST", "/prepare", true, 501, "not_implemented"},
       {"POST", "/check", true, 501, "not_implemented"},
       {"POST", "/finish", true, 200, ""},

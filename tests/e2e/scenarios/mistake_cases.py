@@ -54,6 +54,12 @@ WORDS = [
     Mistake("scheme 3", start(LIVE, scheme=3), FAILED, "not_implemented", ("scheme 3",), ("--scheme 1",)),
     usage("no topics", "start --scheme 1", TOPICS, ("start --help",)),
     usage("topics of an empty shell variable", start("''"), ("topics",), HELP),
+    usage("run of nothing", "run --yes", ("--scheme", "--topics", "--migration"), ("run --help",)),
+    usage("run with nobody to ask", start(LIVE, command="run"), ("--yes", "terminal"), ("shuntctl plan",)),
+    usage("soak without a canary", start(LIVE, "--yes", "--soak 5s", command="run"), ("--soak", "--canary"), HELP),
+    usage("lag below nothing", start(LIVE, "--yes", "--max-lag -1", command="run"), ("--max-lag",), HELP),
+    Mistake("run of scheme 2", start(LIVE, "--yes", command="run", scheme=2), FAILED, "not_implemented",
+            ("scheme 2",), ("--scheme 1",)),
     usage("time without a unit", "--timeout 5 status", ("--timeout", "500ms"), HELP),
     usage("groups not said", "move fetch", ("--group", "--all"), HELP),
     usage("groups said twice", f"move fetch --all --group {GROUP}", ("--group", "--all"), HELP),
@@ -63,6 +69,8 @@ WORDS = [
 ]
 TOPIC_LISTS = [
     usage("topic that old lacks", start("mistakes-nowhere"), ("old has no topic mistakes-nowhere",), TOPICS),
+    usage("run of a topic that old lacks", start("mistakes-nowhere", "--yes", command="run"),
+          ("old has no topic mistakes-nowhere",), TOPICS),
     usage("one of two topics", start(f"{LIVE},mistakes-nowhere"), ("old has no topic mistakes-nowhere",), TOPICS),
     usage("glob without a match", start("'mistakes-none*'"), ("matches mistakes-none*",), TOPICS),
     usage("glob of internal topics", start("'__consumer*'"), ("__consumer*", "internal"), TOPICS),
@@ -84,6 +92,10 @@ NONE_OPEN = [
     for words in ("move produce", "move fetch --all", "undo", "undo --without-new", "pause", "resume")
 ]  # fmt: skip
 LOOKS = [
+    Mistake("a canary that is none", start(LIVE, "--yes --canary nope", command="run"), USAGE, "no_such_group",
+            ("nope",), (GROUP,)),
+    Mistake("run of no migration", "run --migration nope --yes", USAGE, "no_such_migration", ("nope",),
+            ("shuntctl topics",)),
     Mistake("status of another", "status --migration nope", USAGE, "no_such_migration", ("nope",),
             ("shuntctl topics",)),
     Mistake("partition out of range", f"offsets translate {LIVE}:99:0", USAGE, "unknown_offset",

@@ -4,10 +4,10 @@ and that nothing has moved.
 
 import json
 import shlex
-import signal
 import subprocess
 from contextlib import contextmanager
 
+from operate import asleep
 from sidecar import CTL
 from wait import wait_for
 
@@ -135,16 +135,9 @@ class Desk:
 
     @contextmanager
     def asleep(self, cluster):
-        """Its brokers, which this run has started, answer nothing; afterwards they are as before."""
-        programs = [cluster.programs[f"broker-{node}"] for node in cluster.ids]
-        for program in programs:
-            program.process.send_signal(signal.SIGSTOP)
-        try:
+        """Until the daemon, too, has come to know that they are back."""
+        with asleep(cluster):
             yield
-        finally:
-            for program in programs:
-                program.process.send_signal(signal.SIGCONT)
-        wait_for(f"{cluster.name} in sync", cluster.in_sync, 60)
         wait_for(f"{cluster.name} reached", lambda: self.answer("status")["clusters"][cluster.name]["reachable"], 30)
 
     def interrupted(self, words, flags, meanwhile):
