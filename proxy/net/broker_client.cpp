@@ -16,7 +16,7 @@ void BrokerClient::call(wire::ApiKey api, wire::Version version, const wire::Val
                         Done done) {
   const wire::Message& m = *wire::request(api);
   std::vector<std::byte> frame;
-  wire::begin_request(m, version, ++correlation_, "shunt", frame);
+  wire::begin_request(m, version, ++correlation_, own_client_id, frame);
   const char* why = wire::encode(m, version, body, frame);
   if (why != nullptr || closed_) {
     const std::string error = why != nullptr ? std::string(m.name) + ": " + why : "closed";

@@ -10,6 +10,9 @@
 
 namespace shunt::net {
 
+// What brokers see as our client id.
+constexpr std::string_view own_client_id = "shunt";
+
 class BrokerClient : public Link::Owner, public std::enable_shared_from_this<BrokerClient> {
  public:
   // `error` is empty when `body` is the answer. Called once, from the loop.

@@ -23,7 +23,8 @@ class Finish : public std::enable_shared_from_this<Finish> {
   Finish(World& world, std::string migration, bool accept_history)
       : world_(world),
         migration_(std::move(migration)),
-        accept_history_(accept_history) {}
+        accept_history_(accept_history),
+        timer_(world.io) {}
   void start(Done done);
   void cancel(const std::string& why);
   const std::string& migration() const { return migration_; }
@@ -38,6 +39,8 @@ class Finish : public std::enable_shared_from_this<Finish> {
   };
   const splice::Migration& m() const { return *world_.splice.migration(migration_); }
   void block(const char* id, std::string target, std::string reason, std::string fix);
+  void wait_for_groups();
+  void check();
   void check_topics();
   void check_cleanup(const Joint& joint);
   void check_new(const Joint& joint);
@@ -60,6 +63,8 @@ class Finish : public std::enable_shared_from_this<Finish> {
   std::map<std::string, Group> groups_;
   std::size_t running_ = 0;
   bool cancelled_ = false;
+  Clock::time_point since_;
+  boost::asio::steady_timer timer_;
 };
 
 }  // namespace shunt::net

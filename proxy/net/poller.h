@@ -42,6 +42,7 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   const std::map<std::string, std::vector<GroupMember>>& members() const override {
     return members_;
   }
+  Clock::time_point groups_as_of() const override { return groups_as_of_; }
   bool classic(const std::string& group) const override { return !not_classic_.contains(group); }
 
  private:
@@ -60,8 +61,16 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   std::string refuse(const wire::Value& body) const;
   std::shared_ptr<BrokerClient> any_client(route::NativeNodeId& id);
   void poll_groups();
-  void list_groups(route::NativeNodeId id);
-  void describe_groups(route::NativeNodeId id, const std::vector<std::string>& names);
+  // One look at all brokers' groups: done when none is left and none has failed.
+  struct Look {
+    Clock::time_point began = Clock::now();
+    std::size_t left = 0;
+    bool failed = false;
+  };
+  void looked(const std::shared_ptr<Look>& look, bool failed);
+  void list_groups(route::NativeNodeId id, const std::shared_ptr<Look>& look);
+  void describe_groups(route::NativeNodeId id, const std::vector<std::string>& names,
+                       const std::shared_ptr<Look>& look);
 
   World& world_;
   route::Cluster cluster_;
@@ -84,6 +93,7 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   std::map<std::string, observe::GroupView> groups_;
   std::map<std::string, std::vector<GroupMember>> members_;
   std::set<std::string> not_classic_;
+  Clock::time_point groups_as_of_{};
   std::map<std::string, route::NativeNodeId> listed_at_;  // the coordinator that listed it
 };
 

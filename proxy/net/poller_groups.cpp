@@ -43,20 +43,33 @@ void Poller::poll_groups() {
       world_.splice.all_handed().empty())
     return;  // none has its home here
   const auto nodes = nodes_;
+  const auto look = std::make_shared<Look>();
+  ++look->left;
   for (const auto& [id, node] : nodes) {
-    if (node.versions_known && !node.client->closed()) list_groups(id);
+    ++look->left;
+    if (node.versions_known && !node.client->closed())
+      list_groups(id, look);
+    else
+      looked(look, true);
   }
+  looked(look, nodes.empty());
 }
 
-void Poller::list_groups(route::NativeNodeId id) {
+void Poller::looked(const std::shared_ptr<Look>& look, bool failed) {
+  look->failed |= failed;
+  if (--look->left == 0 && !look->failed) groups_as_of_ = look->began;
+}
+
+void Poller::list_groups(route::NativeNodeId id, const std::shared_ptr<Look>& look) {
   const auto version =
       world_.versions.own({cluster_, id}, list_groups_key, list_groups_version_max);
-  if (!version) return;
+  if (!version) return looked(look, false);  // it has none
   nodes_[id].client->call(
       list_groups_key, *version, Struct{},
-      [weak = weak_from_this(), id](const std::string& error, const Value& body) {
+      [weak = weak_from_this(), id, look](const std::string& error, const Value& body) {
         const auto self = weak.lock();
-        if (!self || self->stopped_ || !error.empty() || body["ErrorCode"].number() != 0) return;
+        if (!self || self->stopped_) return;
+        if (!error.empty() || body["ErrorCode"].number() != 0) return self->looked(look, true);
         std::vector<std::string> names;
         std::erase_if(self->groups_,
                       [&](const auto& g) { return self->listed_at_[g.first] == id; });
@@ -79,11 +92,13 @@ void Poller::list_groups(route::NativeNodeId id) {
         std::erase_if(self->members_, [&](const auto& m) {
           return self->world_.splice.group_home(m.first) != self->cluster_;
         });
-        self->describe_groups(id, names);
+        self->describe_groups(id, names, look);
+        self->looked(look, false);
       });
 }
 
-void Poller::describe_groups(route::NativeNodeId id, const std::vector<std::string>& names) {
+void Poller::describe_groups(route::NativeNodeId id, const std::vector<std::string>& names,
+                             const std::shared_ptr<Look>& look) {
   const auto version =
       world_.versions.own({cluster_, id}, describe_groups_key, describe_groups_version_max);
   const auto node = nodes_.find(id);
@@ -93,11 +108,13 @@ void Poller::describe_groups(route::NativeNodeId id, const std::vector<std::stri
     for (std::size_t i = from; i < std::min(names.size(), from + described_at_once); ++i) {
       asked.emplace_back(names[i]);
     }
+    ++look->left;
     node->second.client->call(
         describe_groups_key, *version, Struct{{"Groups", asked}},
-        [weak = weak_from_this()](const std::string& error, const Value& body) {
+        [weak = weak_from_this(), look](const std::string& error, const Value& body) {
           const auto self = weak.lock();
-          if (!self || !error.empty()) return;
+          if (!self) return;
+          self->looked(look, !error.empty());
           for (const auto& g : body["Groups"].array()) {
             const std::string name(g["GroupId"].text());
             if (g["ErrorCode"].number() != 0) continue;

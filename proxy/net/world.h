@@ -59,6 +59,8 @@ class ClusterAccess {
   // As of the last look: its groups, and their members. Those that have moved away may be in it.
   virtual const std::map<std::string, observe::GroupView>& groups() const = 0;
   virtual const std::map<std::string, std::vector<GroupMember>>& members() const = 0;
+  // When the last look began in which every broker has said all of its groups.
+  virtual std::chrono::steady_clock::time_point groups_as_of() const = 0;
   // Not of KIP-848 or later, as ListGroups (v5, KIP-848) says.
   virtual bool classic(const std::string& group) const = 0;
   virtual bool reachable() const = 0;
@@ -172,9 +174,10 @@ struct World {
   void draw_ids(route::Cluster c, std::size_t count, std::function<void(std::string)> done);
   // Sessions whose Produce waits, in the order they began to: all are judged again.
   void wake_parked();
-  // A group's member, or a producer, has spoken here (not long ago): it does not go past us.
+  // A group's member has spoken here: its id was issued on a connection through us.
   bool passes_here(const std::string& group, const std::string& member) const {
-    return members_seen.contains({group, member});
+    return members_seen.contains({group, member}) ||
+           identities.of_member(group, member) != route::Instance{0};
   }
   // A step of a cut has been reached, its record written. A fault that tests ask for ends the
   // daemon here (Settings::die_at).

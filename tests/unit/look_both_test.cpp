@@ -40,6 +40,7 @@ struct OneBroker : net::ClusterAccess {
   }
   std::map<std::string, std::vector<net::GroupMember>> group_members;
   bool classic(const std::string&) const override { return true; }
+  net::Clock::time_point groups_as_of() const override { return {}; }
   bool reachable() const override { return mood != Mood::away; }
   const std::string& error() const override { return nothing; }
   std::string nothing;

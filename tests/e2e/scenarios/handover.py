@@ -27,7 +27,7 @@ STEPS = {
     "H4": ("kafka-python", {"members": 2}),
     "H5": ("librdkafka", STATIC),
     "H6": ("aiokafka", {"members": 2}),
-    "H7": ("sarama", {"members": 2}),
+    "H7": ("kafka-python", {"members": 2}),
     "H8": ("franz-go", {"members": 2}),
 }
 HANDED = "H5"  # from here on it only goes forward
@@ -103,8 +103,11 @@ class Handovers:
         return self.shunt.ctl("finish", "--migration", self.migrations[name].id)
 
     def coordinator(self, name):
-        seen = {g["group"]: g["coordinator"] for g in self.migrations[name].ask("groups")["groups"]}
-        return seen.get(self.topic(name))
+        def listed():
+            seen = {g["group"]: g["coordinator"] for g in self.migrations[name].ask("groups")["groups"]}
+            return seen.get(self.topic(name))
+
+        return wait_for("the group to be listed", listed, 10)
 
     # ---- the daemon dies --------------------------------------------------------------------------------------------------
     def die(self, step):
@@ -112,7 +115,9 @@ class Handovers:
         self.shunt.drain()
         self.shunt.start(SHUNT_DIE_AT=step)
         self.alive(step)
-        told, _ = self.finish(step)
+        told, answer = self.finish(step)
+        if told != UNREACHABLE:
+            raise RuntimeError(f"finish, to die at {step}: exit {told}: {answer}")
         wait_for("the daemon's death", lambda: not self.shunt.program.alive(), 30)
         self.shunt.start()
         self.down.append((begin, time.time()))
