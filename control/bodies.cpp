@@ -208,8 +208,7 @@ std::optional<net::UndoRequest> read_undo(std::string_view body, Wait& wait, Fai
   return std::nullopt;
 }
 
-std::optional<net::FinishRequest> read_finish(std::string_view body, Wait& wait,
-                                              Failure& failure) {
+std::optional<net::FinishRequest> read_finish(std::string_view body, Wait& wait, Failure& failure) {
   Keys keys(body, failure);
   net::FinishRequest out;
   out.migration = keys.text("migration");

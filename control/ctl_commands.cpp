@@ -209,7 +209,8 @@ void declare_move(CLI::App& app, Options& o) {
 
   CLI::App* finish = app.add_subcommand("finish", "Old is needed no more; there is no way back");
   finish->footer(
-      "Checks everything and names what is unsafe; then every group's coordinator goes to new, in one\n"
+      "Checks everything and names what is unsafe; then every group's coordinator goes to new, in "
+      "one\n"
       "rebalance, and so does all else. It says whether old may be switched off.");
   migration_option(finish, o);
   finish->add_flag("--accept-history", o.accept_history,

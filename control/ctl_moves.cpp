@@ -181,8 +181,8 @@ std::string show_proof(const json::object& p, bool color) {
 }
 
 std::string show_finished(const json::object& f, bool color) {
-  const Table groups =
-      rows(list(f, "groups"), {"GROUP", "MEMBERS", "HANDOVER MS"}, {"group", "members", "handover_ms"});
+  const Table groups = rows(list(f, "groups"), {"GROUP", "MEMBERS", "HANDOVER MS"},
+                            {"group", "members", "handover_ms"});
   std::string out;
   const auto* m = object_of(f, "migration");
   if (!groups.empty()) out += groups.text(color) + '\n';

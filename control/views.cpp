@@ -58,7 +58,9 @@ object topic(const observe::TopicView& seen, const splice::State& state) {
   out["topic"] = text(seen.topic);
   out["partitions"] = t ? static_cast<int>(t->partitions.size()) : seen.partitions;
   out["migration"] = t ? known(t->migration) : value(nullptr);
-  out["produce"] = !t ? route::name(state.home()) : t->held ? "cutting" : route::name(t->produce_to());
+  out["produce"] = !t        ? route::name(state.home())
+                   : t->held ? "cutting"
+                             : route::name(t->produce_to());
   std::size_t segments = 1;
   std::int64_t stragglers = 0;
   if (t) {

@@ -72,10 +72,10 @@ struct Exchange {
   std::vector<Asked> asks;  // of this round; parts_left of them are unanswered
   // Changes the translated answer's body, from brokers of `cluster`.
   std::function<wire::Value(const wire::Value&)> change;
-  std::uint32_t next_cut = 0;    // State::next_cut() when it was asked, Produce: its last part
-  bool spliced = false;          // offsets in its answers are translated
-  bool whole = false;            // its answer must not be streamed
-  bool settles = false;          // a Produce whose answer decides about others
+  std::uint32_t next_cut = 0;  // State::next_cut() when it was asked, Produce: its last part
+  bool spliced = false;        // offsets in its answers are translated
+  bool whole = false;          // its answer must not be streamed
+  bool settles = false;        // a Produce whose answer decides about others
   // The request's frame. Fetch: to answer it without a broker; JoinGroup: to ask another one.
   std::vector<std::byte> asked;
   std::string held_for;      // the group whose gate holds it (group_gate.h); empty: nobody does

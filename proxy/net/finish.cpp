@@ -96,18 +96,21 @@ void Finish::check_topics() {
       block("producer.unclear", name, number(unclear) + " batches without an answer",
             "finish again when their clients have sent them anew");
     if (skipped > 0)
-      block("topic.skipped", name, number(skipped) + " partitions of new were left and are not back",
+      block("topic.skipped", name,
+            number(skipped) + " partitions of new were left and are not back",
             "bring new's brokers back");
     const auto swept = world_.swept_at.find(name);
     if (swept != world_.swept_at.end() && now - swept->second < sweep_recent)
-      block("producer.foreign", name, "somebody writes to old past Shunt: records were swept in just now",
+      block("producer.foreign", name,
+            "somebody writes to old past Shunt: records were swept in just now",
             "let that producer connect through Shunt, or end it; see `shuntctl events`");
   }
   if (!m().all_read_new)
     block("group.wait", m().id, "groups, and consumers without one, wait at the seam by default",
           "shuntctl move fetch --all");
   for (const auto& [group, reads] : m().read_new) {
-    if (!reads) block("group.wait", group, "it waits at the seam", "shuntctl move fetch --group " + group);
+    if (!reads)
+      block("group.wait", group, "it waits at the seam", "shuntctl move fetch --group " + group);
   }
 }
 
@@ -174,11 +177,12 @@ void Finish::check_users(const Joint& joint) {
   auto both = join([self = shared_from_this(), users, joint] {
     for (const auto& [name, mechanisms] : users->of[0]) {
       const auto there = users->of[1].find(name);
-      const bool has = there != users->of[1].end() &&
-                       std::ranges::includes(there->second, mechanisms);
+      const bool has =
+          there != users->of[1].end() && std::ranges::includes(there->second, mechanisms);
       if (users->told[0] && users->told[1] && !has)
-        self->block("sasl.user", name, "old knows this SCRAM user, new does not",
-                    "create it on new with the same password (kafka-configs --alter --entity-type users)");
+        self->block(
+            "sasl.user", name, "old knows this SCRAM user, new does not",
+            "create it on new with the same password (kafka-configs --alter --entity-type users)");
     }
     joint->end();
   });
@@ -211,8 +215,8 @@ void Finish::look_at_groups(const Joint& joint) {
     find_elsewhere(name, joint);
   }
   ++joint->left;
-  std::make_shared<Lag>(world_)
-      ->start(names, [self = shared_from_this(), joint](const std::vector<splice::GroupLag>& all) {
+  std::make_shared<Lag>(world_)->start(
+      names, [self = shared_from_this(), joint](const std::vector<splice::GroupLag>& all) {
         for (const auto& lag : all) self->judge_group(lag);
         joint->end();
       });
@@ -344,7 +348,8 @@ void Finish::end() {
       out.stays.push_back("migration " + id + " is open");
   }
   out.left = out.stays.empty();
-  if (!world_.record(splice::MigrationFinished{migration_, out.left, observe::unix_ms_now()}, true)) {
+  if (!world_.record(splice::MigrationFinished{migration_, out.left, observe::unix_ms_now()},
+                     true)) {
     const auto r = refuse(500, "journal_failed", "the journal cannot be written",
                           "make room on its disk; the groups are at new: finish again");
     return std::exchange(done_, nullptr)(&r, {});

@@ -31,8 +31,8 @@ class Finish : public std::enable_shared_from_this<Finish> {
 
  private:
   struct Group {
-    bool here = false;     // it has something to do with the topics
-    bool stays = false;    // it also reads what stays at old
+    bool here = false;   // it has something to do with the topics
+    bool stays = false;  // it also reads what stays at old
     std::set<std::string> elsewhere;
     std::shared_ptr<Handover> handover;
     Handover::Result result;

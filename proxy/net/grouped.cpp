@@ -59,9 +59,8 @@ bool Session::grouped(const wire::RequestHeader& h, const wire::Message& m,
   return handed != nullptr && at_new_home(h, m, frame, *handed, member);
 }
 
-void Session::hold(const wire::RequestHeader& h, const wire::Message& m,
-                   std::span<std::byte> frame, GroupGate& gate, const std::string& group,
-                   const std::string& member) {
+void Session::hold(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame,
+                   GroupGate& gate, const std::string& group, const std::string& member) {
   Exchange& e = expect(h, m);
   e.asked.assign(frame.begin(), frame.end());
   e.held_for = group;
@@ -113,9 +112,8 @@ void Session::let_go(splice::Barrier::Ticket ticket) {
   if (resolving_ || resumed_ != nullptr) {  // one at a time
     auto timer =
         std::make_shared<boost::asio::steady_timer>(world_.io, std::chrono::milliseconds(5));
-    return timer->async_wait([timer, self = shared_from_this(), ticket](ErrorCode) {
-      self->let_go(ticket);
-    });
+    return timer->async_wait(
+        [timer, self = shared_from_this(), ticket](ErrorCode) { self->let_go(ticket); });
   }
   for (auto& e : queue_) {
     if (e->ticket != ticket || e->held_for.empty()) continue;
@@ -200,7 +198,8 @@ Value Session::homed(const Value& answer, route::Cluster c) const {
   Array groups;
   for (const Value& g : answer["Groups"].array()) {
     const auto name = g["GroupId"].text();
-    const bool ours = c == route::Cluster::new_cluster && name.starts_with(splice::seam_group_prefix);
+    const bool ours =
+        c == route::Cluster::new_cluster && name.starts_with(splice::seam_group_prefix);
     if (!ours && world_.splice.group_home(name) == c) groups.push_back(g);
   }
   return answer.fields().set("Groups", std::move(groups));

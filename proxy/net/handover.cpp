@@ -33,8 +33,8 @@ std::string named(const std::set<std::string>& all) {
 
 std::string who(const Value& member) {
   return "member " + std::string(member["MemberId"].text()) + " (" +
-         std::string(member["ClientId"].text()) + " at " + std::string(member["ClientHost"].text()) +
-         ")";
+         std::string(member["ClientId"].text()) + " at " +
+         std::string(member["ClientHost"].text()) + ")";
 }
 
 }  // namespace
@@ -122,12 +122,14 @@ std::string Handover::asleep(const Value& g) const {
 void Handover::warm(const Value& g) {
   phase_ = Phase::warm;
   world_.gates[group()] = this;  // nothing else is to commit for it at new
-  placeholder_ = std::make_shared<Placeholder>(world_, group(), std::string(g["ProtocolType"].text()),
-                                               std::string(g["ProtocolData"].text()));
+  placeholder_ =
+      std::make_shared<Placeholder>(world_, group(), std::string(g["ProtocolType"].text()),
+                                    std::string(g["ProtocolData"].text()));
   placeholder_->join(warm_limit, [self = shared_from_this()](const std::string& error) {
     if (self->phase_ != Phase::warm) return;
     if (!error.empty())
-      return self->fail("group.new", error, "see `shuntctl status`: new must be well; then finish again");
+      return self->fail("group.new", error,
+                        "see `shuntctl status`: new must be well; then finish again");
     self->world_.reached("H1");
     self->begin_barrier();
   });
@@ -206,8 +208,9 @@ void Handover::wait_for_members() {
   }
   if (barrier_.complete()) return look_again();
   if (now - barrier_since_ > barrier_limit)
-    return send_back("group.asleep", "not there after " + std::to_string(barrier_limit.count() / 1000) +
-                                         " s: member " + named(barrier_.missing()),
+    return send_back("group.asleep",
+                     "not there after " + std::to_string(barrier_limit.count() / 1000) +
+                         " s: member " + named(barrier_.missing()),
                      "let it poll, or end it; then finish again");
   if (now - barrier_since_ > 2 * beat_every && now - beaten_ > beat_every / 2 && !looking_) {
     // One that has left, or expired, is waited for no longer.
@@ -228,8 +231,9 @@ void Handover::beat_for_members() {
         [group = group(), member](const std::string& error, const Value& body) {
           const auto code = body["ErrorCode"].number();
           if (!error.empty() || (code != 0 && code != 27))
-            observe::log::limited(observe::log::Level::warn, "handover.heartbeat",
-                                  {{"group", group}, {"member", member}, {"error", code}, {"why", error}});
+            observe::log::limited(
+                observe::log::Level::warn, "handover.heartbeat",
+                {{"group", group}, {"member", member}, {"error", code}, {"why", error}});
         });
   }
 }
@@ -285,9 +289,9 @@ void Handover::copy_offsets(const Value& at_old, std::uint64_t since) {
       const std::string metadata(p["Metadata"].text());
       const auto* known = world_.splice.commit(group(), topic, index);
       if (known == nullptr || known->at.at != at)
-        world_.record(splice::CommitAccepted{group(), topic, index, {at}, metadata,
-                                             observe::unix_ms_now()},
-                      false);
+        world_.record(
+            splice::CommitAccepted{group(), topic, index, {at}, metadata, observe::unix_ms_now()},
+            false);
       offsets.push_back({group(), topic, index, log->log.pair({at}).in_new, metadata});
     }
   }
@@ -304,12 +308,14 @@ void Handover::hand() {
   world_.reached("H4");
   splice::GroupHanded record;
   record.group = group();
-  record.generation = old_members_.empty() ? 0 : std::max(world_.groups_seen[group()].generation, 0);
+  record.generation =
+      old_members_.empty() ? 0 : std::max(world_.groups_seen[group()].generation, 0);
   const auto members = barrier_.members();
   record.members.assign(members.begin(), members.end());
   record.at = observe::unix_ms_now();
   if (!world_.record(record, true))
-    return send_back("journal", "the journal cannot be written", "make room on its disk; then finish again");
+    return send_back("journal", "the journal cannot be written",
+                     "make room on its disk; then finish again");
   world_.reached("H5");
   phase_ = Phase::handed;
   world_.gates.erase(group());
@@ -418,8 +424,7 @@ void Handover::leader_back() {
   // The leader's own waits here too.
   const auto waiting = std::ranges::count_if(
       world_.sessions, [&](const auto& s) { return s->awaits_join(group()); });
-  if (waiting > static_cast<std::ptrdiff_t>(held_.size()) &&
-      Clock::now() - since_ < back_limit)
+  if (waiting > static_cast<std::ptrdiff_t>(held_.size()) && Clock::now() - since_ < back_limit)
     return after(back_turn, &Handover::leader_back);
   std::vector<splice::Barrier::Ticket> all;
   for (const auto& [ticket, h] : held_) all.push_back(ticket);

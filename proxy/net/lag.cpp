@@ -155,8 +155,8 @@ void LagMeter::tick(Clock::time_point now) {
     return;
   }
   running_ = true;
-  std::make_shared<Lag>(world_)
-      ->start(concerned_groups(world_), [this](const std::vector<splice::GroupLag>& all) {
+  std::make_shared<Lag>(world_)->start(
+      concerned_groups(world_), [this](const std::vector<splice::GroupLag>& all) {
         running_ = false;
         auto& groups = world_.metrics.groups;
         groups.clear();

@@ -122,7 +122,8 @@ observe::Snapshot look(const World& world, const Poller& old_poller, const Polle
   std::set<std::string> listed;
   for (const auto* poller : {&old_poller, new_poller}) {
     if (poller == nullptr) continue;
-    const auto c = poller == &old_poller ? route::Cluster::old_cluster : route::Cluster::new_cluster;
+    const auto c =
+        poller == &old_poller ? route::Cluster::old_cluster : route::Cluster::new_cluster;
     for (const auto& [name, view] : poller->groups()) {
       if (world.splice.group_home(name) != c) continue;
       listed.insert(name);

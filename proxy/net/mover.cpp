@@ -412,8 +412,8 @@ void Mover::lag(const std::string& group, Done<std::vector<GroupLag>> done) {
     groups = known;
   else
     groups.insert(group);
-  std::make_shared<Lag>(world_)
-      ->start(groups, [done](const std::vector<GroupLag>& all) { done(nullptr, all); });
+  std::make_shared<Lag>(world_)->start(
+      groups, [done](const std::vector<GroupLag>& all) { done(nullptr, all); });
 }
 
 }  // namespace shunt::net

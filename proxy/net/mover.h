@@ -24,8 +24,8 @@ class Mover : public Operator {
   // Once both are there; null: no new cluster is configured.
   void know(Poller* old_poller, Poller* new_poller);
 
-  void tick();  // once a second
-  void drain();  // the daemon stops: what can go back goes back
+  void tick();                    // once a second
+  void drain();                   // the daemon stops: what can go back goes back
   std::function<void()> on_left;  // nothing needs old any more
 
   const splice::State& state() const override { return world_.splice; }

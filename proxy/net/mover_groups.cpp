@@ -157,9 +157,9 @@ void Mover::show_groups(GroupsMoved moved, const splice::GroupsMoved& record, bo
                         Done<GroupsMoved> done) {
   std::set<std::string> names;
   for (const auto& g : moved.groups) names.insert(g.group);
-  std::make_shared<Lag>(world_)
-      ->start(names, [this, moved = std::move(moved), record, wait,
-                      done = std::move(done)](const std::vector<GroupLag>& all) mutable {
+  std::make_shared<Lag>(world_)->start(
+      names, [this, moved = std::move(moved), record, wait,
+              done = std::move(done)](const std::vector<GroupLag>& all) mutable {
         const auto& m = *world_.splice.migration(record.migration);
         for (auto& group : moved.groups) {
           const auto of = std::ranges::find(all, group.group, &GroupLag::group);

@@ -89,8 +89,8 @@ wire::Uuid SessionNaming::native_topic_id(route::Cluster to, const wire::Uuid& s
   if (to == route::Cluster::old_cluster) return shown_id;
   const auto moving = world_.splice.topic_name(shown_id);
   if (moving.empty() && world_.left_old()) return shown_id;
-  const auto* topic = world_.new_topology.topic(
-      moving.empty() ? world_.old_topology.topic_name(shown_id) : moving);
+  const auto* topic =
+      world_.new_topology.topic(moving.empty() ? world_.old_topology.topic_name(shown_id) : moving);
   return topic != nullptr ? topic->id : wire::Uuid{};
 }
 

@@ -23,7 +23,7 @@ constexpr auto kind = route::CoordinatorKind::group;
 // ConsumerProtocolSubscription v0, to no topic. Other protocols read their own: none sees ours,
 // for it is gone before the leader is told.
 std::vector<std::byte> no_subscription() {
-  return {std::byte{0}, std::byte{0}, std::byte{0},    std::byte{0},    std::byte{0},
+  return {std::byte{0}, std::byte{0},    std::byte{0},    std::byte{0},    std::byte{0},
           std::byte{0}, std::byte{0xff}, std::byte{0xff}, std::byte{0xff}, std::byte{0xff}};
 }
 
@@ -59,7 +59,9 @@ void Placeholder::find() {
 
 void Placeholder::connect(route::NativeNodeId node) {
   const auto* at = world_.endpoint({Cluster::new_cluster, node});
-  if (at == nullptr) return again("the group's coordinator at new is not known", [self = shared_from_this()] { self->find(); });
+  if (at == nullptr)
+    return again("the group's coordinator at new is not known",
+                 [self = shared_from_this()] { self->find(); });
   node_ = node;
   if (client_) client_->close("replaced");
   client_ = std::make_shared<BrokerClient>(world_.io, world_.resolver, *at);
@@ -85,8 +87,7 @@ void Placeholder::ask_join() {
               {"MemberId", member_},
               {"GroupInstanceId", nullptr},
               {"ProtocolType", protocol_type_},
-              {"Protocols",
-               Array{Struct{{"Name", protocol_}, {"Metadata", no_subscription()}}}}},
+              {"Protocols", Array{Struct{{"Name", protocol_}, {"Metadata", no_subscription()}}}}},
        [self = shared_from_this()](const std::string& error, const Value& body) {
          self->joined(error, body);
        });
@@ -116,7 +117,8 @@ void Placeholder::sync(std::int32_t generation) {
        Struct{{"GroupId", group_},
               {"GenerationId", generation_},
               {"MemberId", member_},
-              {"Assignments", Array{Struct{{"MemberId", member_}, {"Assignment", Value(std::vector<std::byte>{})}}}}},
+              {"Assignments", Array{Struct{{"MemberId", member_},
+                                           {"Assignment", Value(std::vector<std::byte>{})}}}}},
        [self = shared_from_this()](const std::string& error, const Value& body) {
          const auto code = body["ErrorCode"].number();
          if (!error.empty() || code != 0)
@@ -140,8 +142,8 @@ void Placeholder::beat() {
                  constexpr int rebalancing = 27;  // the others are coming
                  const auto code = body["ErrorCode"].number();
                  if (error.empty() && (code == 0 || code == rebalancing)) return self->beat();
-                 self->lost_ = error.empty() ? "Heartbeat at new: error " + std::to_string(code)
-                                             : error;
+                 self->lost_ =
+                     error.empty() ? "Heartbeat at new: error " + std::to_string(code) : error;
                });
   });
 }

@@ -14,9 +14,9 @@ using wire::Role;
 
 namespace {
 
-constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3, find_coordinator = 10,
-                       join_group = 11, leave_group = 13, list_groups = 16, api_versions = 18,
-                       get_telemetry = 71, push_telemetry = 72;
+constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3, find_coordinator = 10, join_group = 11,
+                       leave_group = 13, list_groups = 16, api_versions = 18, get_telemetry = 71,
+                       push_telemetry = 72;
 
 constexpr std::size_t members_seen_max = 1 << 18;  // then they are seen anew, with a heartbeat
 

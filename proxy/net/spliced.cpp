@@ -27,11 +27,11 @@ namespace {
 
 constexpr wire::ApiKey fetch = 1, list_offsets = 2, metadata = 3, offset_commit = 8,
                        offset_fetch = 9, join_group = 11, heartbeat = 12, leave_group = 13,
-                       sync_group = 14, create_topics = 19, delete_topics = 20,
-                       delete_records = 21, init_producer_id = 22, epochs = 23, end_txn = 26,
-                       txn_offset_commit = 28, alter_configs = 33, create_partitions = 37,
-                       delete_groups = 42, incremental_alter_configs = 44, alter_reassignments = 45,
-                       offset_delete = 47, describe_topic_partitions = 75;
+                       sync_group = 14, create_topics = 19, delete_topics = 20, delete_records = 21,
+                       init_producer_id = 22, epochs = 23, end_txn = 26, txn_offset_commit = 28,
+                       alter_configs = 33, create_partitions = 37, delete_groups = 42,
+                       incremental_alter_configs = 44, alter_reassignments = 45, offset_delete = 47,
+                       describe_topic_partitions = 75;
 
 // A poll that is parked at a broker must not keep what comes behind it waiting for long.
 constexpr std::int64_t parked_poll_ms_max = 500;

@@ -117,7 +117,8 @@ struct World {
   }
   // Topics that clients use here and that are in no migration, since one was begun: when last.
   std::map<std::string, Clock::time_point, std::less<>> used_elsewhere;
-  std::map<std::string, Clock::time_point> swept_at;  // by topic: when stragglers were swept in last
+  std::map<std::string, Clock::time_point>
+      swept_at;  // by topic: when stragglers were swept in last
   void uses(std::string_view topic, const wire::Uuid& shown_id);
   // Batches on their way to a migrated partition, by producer id, or of a client without one: when
   // it turns to another node, nothing but one road at a time keeps their order, and what is under

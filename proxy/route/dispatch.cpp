@@ -230,8 +230,7 @@ std::optional<NodeKey> leader_of(const View& view, std::string_view topic,
                                            origin.metadata_asked);
     if (bound && bound->cluster == at && t->broker(bound->id) != nullptr) return bound;
   }
-  const Partition* p =
-      t->partition(topic.empty() ? view.topic_name(topic_id) : topic, partition);
+  const Partition* p = t->partition(topic.empty() ? view.topic_name(topic_id) : topic, partition);
   if (p != nullptr && t->broker(p->leader) != nullptr) return NodeKey{at, p->leader};
   // Unknown topic, or no leader just now: the broker the client meant answers as it would alone.
   std::optional<NativeNodeId> preferred;

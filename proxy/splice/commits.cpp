@@ -104,8 +104,8 @@ class Shower {
       torn.in_old = std::numeric_limits<std::int64_t>::max();
     const VirtualOffset shown = log.position(torn);
     if (known != nullptr) {
-      drift_.push_back({group_, topic.name, index_of(was), at_home, pair.of(home_), known->at, shown,
-                        text(was["Metadata"]), asked_});
+      drift_.push_back({group_, topic.name, index_of(was), at_home, pair.of(home_), known->at,
+                        shown, text(was["Metadata"]), asked_});
     }
     return s.set("CommittedOffset", shown.at);
   }

@@ -37,8 +37,7 @@ class DeleteRecords : public PartitionsTask {
     const auto wanted = item.asked["Offset"].number();
     const bool all = wanted < 0;  // below -1: the leader refuses it
     const VirtualOffset up_to = all ? log.log.tail().start : VirtualOffset{wanted};
-    const Cluster first =
-        all || log.finished ? log.log.tail().cluster : holder(log.log, up_to);
+    const Cluster first = all || log.finished ? log.log.tail().cluster : holder(log.log, up_to);
     const auto below = log.log.pair(up_to);
     if (past_candidate(log, below)) return done(failed(item, offset_out_of_range));
     if (item.told_by(first).null()) {

@@ -64,8 +64,8 @@ std::optional<NodeKey> Fetch::place(Item& it, Asked& kind) const {
 std::optional<NodeKey> Fetch::plain_node(const Item& it) const {
   const FetchTopic& t = topics_[it.topic];
   const auto* topology = view_.of(view_.home());
-  if (!rack_.empty() && topology != nullptr && addressed_ &&
-      addressed_->cluster == view_.home() && topology->broker(addressed_->id)) {
+  if (!rack_.empty() && topology != nullptr && addressed_ && addressed_->cluster == view_.home() &&
+      topology->broker(addressed_->id)) {
     const auto name = t.name.empty() ? view_.topic_name(t.id) : std::string_view(t.name);
     const auto* p = topology->partition(name, it.partition);
     if (p != nullptr && std::ranges::find(p->replicas, addressed_->id) != p->replicas.end()) {

@@ -191,10 +191,9 @@ struct PartitionKept {
   std::vector<BatchId> rewritten{};  // of `unclear`
 };
 
-using Record =
-    std::variant<JournalNamed, MigrationStarted, CutIntended, CutAborted, CutSealed, CutFlipped,
-                 Swept, ProducerMapped, FirstAccepted, CommitAccepted, CommitForgotten,
-                 MigrationPaused, PartitionKept, Rewritten, NewSkipped, GroupsMoved, GroupHanded,
-                 MigrationFinished>;
+using Record = std::variant<JournalNamed, MigrationStarted, CutIntended, CutAborted, CutSealed,
+                            CutFlipped, Swept, ProducerMapped, FirstAccepted, CommitAccepted,
+                            CommitForgotten, MigrationPaused, PartitionKept, Rewritten, NewSkipped,
+                            GroupsMoved, GroupHanded, MigrationFinished>;
 
 }  // namespace shunt::splice

@@ -131,7 +131,7 @@ struct Migration {
 
 // A group whose coordinator is at new since its hand-over.
 struct Handed {
-  std::int32_t generation = 0;                // added to new's where clients see it
+  std::int32_t generation = 0;                 // added to new's where clients see it
   std::set<std::string, std::less<>> members;  // ids that old issued
   UnixMillis at = 0;
 };

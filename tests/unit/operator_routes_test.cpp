@@ -163,7 +163,8 @@ TEST_CASE("routes: finish, what it did and what is still needed") {
         R"([{"group":"billing","handover_ms":1200,"members":3}])");
   CHECK(body.at("old_needed") == json::value(true));
   CHECK(body.at("old_needed_by").at(0) == json::value("topic other is used here"));
-  api.op.refuse = net::Refused{409, "blocked", "m", "w", "n", {{"group.asleep", "fail", "g", "r", "f"}}};
+  api.op.refuse =
+      net::Refused{409, "blocked", "m", "w", "n", {{"group.asleep", "fail", "g", "r", "f"}}};
   const json::value refused = json::parse(api.post("/finish", "").body);
   CHECK(refused.at("blockers").at(0).at("id") == json::value("group.asleep"));
   CHECK(api.post("/finish", R"({"all":true})").status == 400);

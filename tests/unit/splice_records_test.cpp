@@ -84,7 +84,8 @@ std::vector<splice::Record> life() {
       splice::GroupsMoved{"m1", "m1.5", to_new, {}, "", 20},
       splice::GroupHanded{"billing", 7, {"c-1", "c-\xfe"}, 21},
       splice::GroupHanded{"simple", 0, {}, 22},
-      splice::MigrationStarted{"m2", 1, {}, 23}, splice::MigrationFinished{"m2", true, 24}};
+      splice::MigrationStarted{"m2", 1, {}, 23},
+      splice::MigrationFinished{"m2", true, 24}};
   return out;
 }
 

@@ -54,8 +54,8 @@ std::vector<Element> keys_of(const Message& m, int v, const Value& body) {
     if (const Value p = key(array, e, Role::partition); !p.null()) {
       x.partition = static_cast<std::int32_t>(p.number());
     }
-    for (const Role r : {Role::group_id, Role::transactional_id, Role::coordinator_key,
-                         Role::resource_name}) {
+    for (const Role r :
+         {Role::group_id, Role::transactional_id, Role::coordinator_key, Role::resource_name}) {
       if (x.name.empty()) x.name = key(array, e, r).text();
     }
     found.push_back(std::move(x));
