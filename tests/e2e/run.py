@@ -27,6 +27,7 @@ import relay_test  # noqa: E402
 import retention  # noqa: E402
 import roundtrip  # noqa: E402
 import storm  # noqa: E402
+import walk  # noqa: E402
 from lab import Lab  # noqa: E402
 from operate import forget_seams  # noqa: E402
 from report import Report, together  # noqa: E402
@@ -40,6 +41,7 @@ ROWS = [
     [("storm", storm)],
     [("cut", cut)],
     [("groups", groups)],
+    [("walk", walk)],
     [("key-offset", key_offset)],
     [("lagging", lagging)],
     [("retention", retention)],
@@ -49,7 +51,7 @@ ROWS = [
     [("protocol", protocol)],
 ]
 # Two at once are more than two processors carry without time-outs of the clients' own.
-ONE_AT_A_TIME = {"mistakes", "storm", "cut", "groups", "key-offset", "lagging", "retention", "faults", "relay"}
+ONE_AT_A_TIME = {"mistakes", "storm", "cut", "groups", "key-offset", "lagging", "retention", "faults", "relay", "walk"}
 # Long, and nearly the same for both pairs: both only with --all. 3.9.2 offers the most versions.
 ONE_PAIR = {
     "cut": "2.8.2",
@@ -61,6 +63,7 @@ ONE_PAIR = {
     "protocol": "3.9.2",
     "relay": "3.9.2",
     "retention": "3.9.2",
+    "walk": "3.9.2",
 }
 
 

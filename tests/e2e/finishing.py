@@ -1,0 +1,3 @@
+"""Whether `finish` is there already."""
+
+FINISH = False
