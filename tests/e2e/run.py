@@ -17,7 +17,6 @@ import control  # noqa: E402
 import counter  # noqa: E402
 import cut  # noqa: E402
 import faults  # noqa: E402
-import groups  # noqa: E402
 import key_offset  # noqa: E402
 import lagging  # noqa: E402
 import lifecycle  # noqa: E402
@@ -26,6 +25,7 @@ import protocol  # noqa: E402
 import relay_test  # noqa: E402
 import retention  # noqa: E402
 import roundtrip  # noqa: E402
+import scheme1  # noqa: E402
 import storm  # noqa: E402
 import walk  # noqa: E402
 from lab import Lab  # noqa: E402
@@ -40,7 +40,7 @@ ROWS = [
     [("mistakes", mistakes)],
     [("storm", storm)],
     [("cut", cut)],
-    [("groups", groups)],
+    [("scheme1", scheme1)],
     [("walk", walk)],
     [("key-offset", key_offset)],
     [("lagging", lagging)],
@@ -51,12 +51,12 @@ ROWS = [
     [("protocol", protocol)],
 ]
 # Two at once are more than two processors carry without time-outs of the clients' own.
-ONE_AT_A_TIME = {"mistakes", "storm", "cut", "groups", "key-offset", "lagging", "retention", "faults", "relay", "walk"}
+ONE_AT_A_TIME = {"mistakes", "storm", "cut", "key-offset", "lagging", "retention", "faults", "relay", "scheme1", "walk"}
 # Long, and nearly the same for both pairs: both only with --all. 3.9.2 offers the most versions.
 ONE_PAIR = {
     "cut": "2.8.2",
     "faults": "2.8.2",
-    "groups": "3.9.2",
+    "scheme1": "3.9.2",
     "key-offset": "3.9.2",
     "lagging": "3.9.2",
     "mistakes": "3.9.2",
