@@ -21,6 +21,7 @@ import key_offset  # noqa: E402
 import lagging  # noqa: E402
 import lifecycle  # noqa: E402
 import mistakes  # noqa: E402
+import operators  # noqa: E402
 import protocol  # noqa: E402
 import relay_test  # noqa: E402
 import retention  # noqa: E402
@@ -42,6 +43,7 @@ ROWS = [
     [("cut", cut)],
     [("scheme1", scheme1)],
     [("walk", walk)],
+    [("operators", operators)],
     [("key-offset", key_offset)],
     [("lagging", lagging)],
     [("retention", retention)],
@@ -51,7 +53,8 @@ ROWS = [
     [("protocol", protocol)],
 ]
 # Two at once are more than two processors carry without time-outs of the clients' own.
-ONE_AT_A_TIME = {"mistakes", "storm", "cut", "key-offset", "lagging", "retention", "faults", "relay", "scheme1", "walk"}
+ONE_AT_A_TIME = {"mistakes", "storm", "cut", "key-offset", "lagging", "retention", "faults", "operators", "relay",
+                 "scheme1", "walk"}
 # Long, and nearly the same for both pairs: both only with --all. 3.9.2 offers the most versions.
 ONE_PAIR = {
     "cut": "2.8.2",
@@ -60,6 +63,7 @@ ONE_PAIR = {
     "key-offset": "3.9.2",
     "lagging": "3.9.2",
     "mistakes": "3.9.2",
+    "operators": "3.9.2",
     "protocol": "3.9.2",
     "relay": "3.9.2",
     "retention": "3.9.2",
