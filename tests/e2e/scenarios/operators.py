@@ -213,7 +213,7 @@ class Doubled(Operated):
         self.moves("move fetch --all", moves=[FORTH, FETCH], at_new=[self.topic])
         self.goes_on()
         if FINISH:
-            self.twice("finish", {(DONE, None), (BLOCKED, "step_running")}, state="finished")
+            self.against_finish()
             self.goes_on()
 
     def here(self):
@@ -224,20 +224,43 @@ class Doubled(Operated):
         self.twice(words, {(DONE, True), (DONE, False), (BLOCKED, "step_running")}, **due)
 
     def twice(self, words, may, **due):
-        """Both have asked before the daemon looks."""
+        """The same of two, once done."""
         before = self.here()
         due = before | due
-        full = f"{words} --migration m1" if before["migration"] else words
+        told = self.at_once(words, words)
+        seen = self.here()
+        did = sum(one == (DONE, True) for one in told) if (DONE, True) in may else 1
+        ok = seen == due and did == 1 and set(told) <= may and DONE in dict(told)
+        self.line(ok, words.split(" --")[0], f"twice at once: {told}; {'once done' if seen == due else f'{seen}, due {due}'}")
+
+    def against_finish(self):
+        """Who comes first has it: what undo took back is not finished over, and a hand-over is not undone."""
+        before = self.here()
+        told = self.at_once("undo", "finish")
+        seen = self.here()
+        ok = told[0] == (DONE, True) and told[1][0] == BLOCKED and seen == before | {"moves": [FORTH], "at_new": []}
+        self.line(ok, "undo, finish", f"at once, in this order: {told}; {seen}")
+        self.stands.ask("move", "fetch", "--all", "--wait", "--migration", "m1")
+        self.goes_on()
+        told = self.at_once("finish", "undo", "finish")
+        seen = self.here()
+        ok = told[0] == (DONE, None) and told[1][0] == BLOCKED and told[2] in ((DONE, None), (BLOCKED, "step_running"))
+        self.line(
+            ok and seen == before | {"moves": [FORTH, FETCH], "state": "finished"},
+            "finish, undo, finish", f"at once, in this order: {told}; {seen}",
+        )  # fmt: skip
+
+    def at_once(self, *all_words):
+        """All have asked, in this order, before the daemon looks: [(exit code, code of the error or `changed`)]"""
+        to = ["--migration", "m1"] if self.here()["migration"] else []
+        commands = []
         with asleep(self.shunt.program.process):
-            commands = [Command(self.shunt, full.split()) for _ in range(2)]
-            for command in commands:
-                wait_for("shuntctl to wait", command.asked, 10, BRIEF)
+            for words in all_words:
+                commands.append(Command(self.shunt, [*words.split(), *to]))
+                wait_for("shuntctl to wait", commands[-1].asked, 10, BRIEF)
         told = []
         for command in commands:
             code, answer = command.ends()
             told.append((code, answer.get("error", {}).get("code", answer.get("changed"))))
         self.stands.at_rest(self.topic)
-        seen = self.here()
-        did = sum(one == (DONE, True) for one in told) if (DONE, True) in may else 1
-        ok = seen == due and did == 1 and set(told) <= may and (DONE in dict(told))
-        self.line(ok, words.split(" --")[0], f"twice at once: {told}; {'once done' if seen == due else f'{seen}, due {due}'}")
+        return told

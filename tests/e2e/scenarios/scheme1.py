@@ -4,8 +4,8 @@ switched off, Shunt started anew without it, and all runs on. Four libraries at 
 each with its control directly at old.
 """
 
+import re
 import time
-
 from collections import Counter
 
 from client import progress
@@ -28,6 +28,8 @@ PROBED = {
     "kafkajs": (0.9, 0.8),
     "aiokafka": (1.9, 0.7),
 }
+COMPLAINT = re.compile(r"\bERROR\b|\bFATAL\b|%[0-3]\||Traceback")  # in what a library logs
+ORDINARY = {"kafkajs": "rebalancing"}  # it calls any rebalance an error
 REPEATS = {"kafka-go"}  # at a rebalance it hands out what it had fetched, and another member reads it again
 SIDES = ("proxied", "direct")
 PARTITIONS, MEMBERS, RATE = 4, 2, 30
@@ -45,6 +47,13 @@ def run(pair, report):
             for client in walk.clients.values():
                 client.end()
             shunt.kill()
+
+
+def complaints(client):
+    """What its library logs as an error."""
+    ordinary = ORDINARY.get(client.kind)
+    lines = client.errors_log.read_text(errors="replace").splitlines()
+    return [line[:200] for line in lines if COMPLAINT.search(line) and not (ordinary and ordinary in line)]
 
 
 class Walk:
@@ -218,8 +227,9 @@ class Walk:
             )
             probed = "{} s, {} s".format(*PROBED[kind]) if kind in PROBED else "not probed"
             self.line(
-                group["members"] == MEMBERS, f"finish {kind}",
-                f"{group['members']} members, {group['handover_ms']} ms, silence {silence:.1f} s (probe: {probed})",
+                group["members"] == MEMBERS and not complaints(client), f"finish {kind}",
+                f"{group['members']} members, {group['handover_ms']} ms, silence {silence:.1f} s (probe: {probed}); "
+                f"its library's complaints so far: {complaints(client) or 'none'}",
             )  # fmt: skip
 
     def without_old(self):
