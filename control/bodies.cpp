@@ -208,6 +208,16 @@ std::optional<net::UndoRequest> read_undo(std::string_view body, Wait& wait, Fai
   return std::nullopt;
 }
 
+std::optional<net::FinishRequest> read_finish(std::string_view body, Wait& wait,
+                                              Failure& failure) {
+  Keys keys(body, failure);
+  net::FinishRequest out;
+  out.migration = keys.text("migration");
+  out.accept_history = keys.flag("accept_history");
+  wait = keys.wait();
+  return keys.done() ? std::optional(out) : std::nullopt;
+}
+
 std::optional<std::string> read_pause(std::string_view body, Wait& wait, Failure& failure) {
   Keys keys(body, failure);
   const std::string out = keys.text("migration");

@@ -29,6 +29,7 @@ using Wait = std::optional<std::chrono::milliseconds>;
 std::optional<net::StartRequest> read_start(std::string_view body, Wait& wait, Failure& failure);
 std::optional<MoveBody> read_move(std::string_view body, Wait& wait, Failure& failure);
 std::optional<net::UndoRequest> read_undo(std::string_view body, Wait& wait, Failure& failure);
+std::optional<net::FinishRequest> read_finish(std::string_view body, Wait& wait, Failure& failure);
 // The migration's id; "": the only one.
 std::optional<std::string> read_pause(std::string_view body, Wait& wait, Failure& failure);
 

@@ -162,6 +162,14 @@ void declare_move(CLI::App& app, Options& o) {
   stragglers_flag(undo, o);
   undo->footer("May be repeated, move by move. Production goes back by a cut of its own.");
 
+  CLI::App* finish = app.add_subcommand("finish", "Old is needed no more; there is no way back");
+  finish->footer(
+      "Checks everything and names what is unsafe; then every group's coordinator goes to new, in one\n"
+      "rebalance, and so does all else. It says whether old may be switched off.");
+  migration_option(finish, o);
+  finish->add_flag("--accept-history", o.accept_history,
+                   "Go on although compacted topics lose what only old has");
+
   CLI::App* pause = app.add_subcommand("pause", "Begin no new step");
   pause->footer("A cut before its seam is written aborts; after that it completes.");
   migration_option(pause, o);
@@ -211,6 +219,10 @@ Call mutation(const std::string& command, const Options& o) {
   }
   b.text("migration", o.migration);
   if (command == "pause" || command == "resume") return post('/' + command, std::move(b));
+  if (command == "finish") {
+    b.flag("accept_history", o.accept_history);
+    return post("/finish", std::move(b));
+  }
   b.flag("accept_stragglers", o.accept_stragglers);
   if (command == "undo") {
     b.flag("without_new", o.without_new);

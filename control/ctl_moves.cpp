@@ -158,6 +158,19 @@ std::string show_proof(const json::object& p, bool color) {
   return out + problems + (ok ? bold("ok", color, "32") : bold("not ok", color, "31")) + '\n';
 }
 
+std::string show_finished(const json::object& f, bool color) {
+  const Table groups =
+      rows(list(f, "groups"), {"GROUP", "MEMBERS", "HANDOVER MS"}, {"group", "members", "handover_ms"});
+  std::string out;
+  const auto* m = object_of(f, "migration");
+  if (!groups.empty()) out += groups.text(color) + '\n';
+  if (m) out += "migration " + cell(*m, "id") + ' ' + bold(cell(*m, "state"), color, "32") + '\n';
+  const bool needed = cell(f, "old_needed") == "yes";
+  out += needed ? "old is still needed:\n" + lines(f, "old_needed_by", "  ")
+                : std::string("old may be switched off\n");
+  return out;
+}
+
 std::string show_lag(const json::object& answer, bool color) {
   Table t({"GROUP", "TOPIC", "PARTITION", "POSITION", "END", "LAG", "OLD NEXT", "OLD END",
            "NEW NEXT", "NEW END", "MEMBER"});

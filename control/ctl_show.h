@@ -31,6 +31,7 @@ std::string show_migration_answer(const std::string& command, const boost::json:
 std::string show_plan(const boost::json::object& plan, bool color);
 std::string show_moved(const boost::json::object& moved, bool color);
 std::string show_proof(const boost::json::object& proof, bool color);
+std::string show_finished(const boost::json::object& finished, bool color);
 std::string show_lag(const boost::json::object& answer, bool color);
 std::string show_offset(const boost::json::object& offset, bool color);
 std::string show_event(const boost::json::object& event);

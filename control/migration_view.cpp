@@ -30,11 +30,34 @@ bool under_way(const splice::Migration& m, const net::Operator& op) {
   return !op.step().empty() && latest(op.state()) == &m;
 }
 
+// Some of its groups have their home at new already: it only goes on from here.
+bool finishing(const splice::Migration& m, const net::Operator& op) {
+  const splice::State& state = op.state();
+  return m.finished == 0 && std::ranges::any_of(state.all_handed(), [&](const auto& handed) {
+           const auto commits = state.commits().find(handed.first);
+           return commits != state.commits().end() &&
+                  std::ranges::any_of(commits->second, [&](const auto& c) {
+                    const splice::TopicLog* t = state.topic(c.first.first);
+                    return t && t->migration == m.id;
+                  });
+         });
+}
+
+std::string_view state_of(const splice::Migration& m, const net::Operator& op) {
+  if (m.finished != 0) return "finished";
+  if (m.paused) return "paused";
+  const bool runs = under_way(m, op);
+  if (finishing(m, op) || (runs && op.step() == "handover")) return "finishing";
+  return runs || m.newest() ? "moving" : "started";
+}
+
 // What an operator would do now; "": wait.
 std::string next_command(const splice::Migration& m, const net::Operator& op) {
   const std::string which = op.state().migrations().size() > 1 ? " --migration " + m.id : "";
+  if (m.finished != 0) return "";
   if (m.paused) return "shuntctl resume" + which;
   if (under_way(m, op)) return "";
+  if (finishing(m, op)) return "shuntctl finish" + which;
   const bool all_on_new = std::all_of(m.topics.begin(), m.topics.end(), [&](const auto& name) {
     const splice::TopicLog* t = op.state().topic(name);
     return t && t->produce_to() == Cluster::new_cluster;
@@ -61,7 +84,7 @@ object migration_object(const splice::Migration& m, const net::Operator& op) {
   out["id"] = text(m.id);
   out["scheme"] = m.scheme;
   out["topics"] = texts(m.topics);
-  out["state"] = m.paused ? "paused" : runs || m.newest() ? "moving" : "started";
+  out["state"] = state_of(m, op);
   out["step"] = runs ? known(op.step()) : json::value(nullptr);
   out["since"] = time_of(m.since);
   out["moves"] = objects(m.moves, move_object);
@@ -76,6 +99,20 @@ object migration_view(const std::string& id, const net::Operator& op) {
     out["migration"] = migration_object(*m, op);
   else
     out["migration"] = nullptr;
+  return out;
+}
+
+object finished_view(const net::Finished& f, const net::Operator& op) {
+  object out = migration_view(f.migration, op);
+  out["groups"] = objects(f.groups, [](const net::Finished::Group& g) {
+    object one;
+    one["group"] = text(g.group);
+    one["handover_ms"] = known(g.handover_ms);
+    one["members"] = g.members;
+    return one;
+  });
+  out["old_needed"] = !f.left;
+  out["old_needed_by"] = texts(f.stays);
   return out;
 }
 

@@ -17,6 +17,8 @@ boost::json::object migration_object(const splice::Migration& m, const net::Oper
 // {"api":1,"migration":{..}}; null when there is no such migration.
 boost::json::object migration_view(const std::string& id, const net::Operator& op);
 
+// `finish`, beyond the contract: does anything here still need old, and what.
+boost::json::object finished_view(const net::Finished& finished, const net::Operator& op);
 boost::json::object plan_view(const net::Plan& plan);
 boost::json::object moved_view(const net::ProduceMoved& moved);
 boost::json::object moved_view(const net::GroupsMoved& moved, const splice::State& state);

@@ -157,6 +157,17 @@ void pause(const ApiRequest& r, const ApiSources& sources, const Reply& reply, b
   }));
 }
 
+void finish(const ApiRequest& r, const ApiSources& sources, const Reply& reply) {
+  Failure failure;
+  Wait wait;
+  const auto asked = read_finish(r.body, wait, failure);
+  if (!asked) return reply(usage(failure));
+  net::Operator& op = sources.operate();
+  op.finish(*asked, then(Pending::make(sources, reply, wait), [&op](const net::Finished& f) {
+    return json_answer(finished_view(f, op));
+  }));
+}
+
 void lag(const ApiRequest& r, const ApiSources& sources, const Reply& reply) {
   Failure failure;
   auto query = read_query(r.target, {"group"}, failure);
@@ -220,6 +231,8 @@ bool answer_mutation(const std::string& path, const ApiRequest& r, const ApiSour
     move(r, sources, reply);
   else if (path == "/undo")
     undo(r, sources, reply);
+  else if (path == "/finish")
+    finish(r, sources, reply);
   else if (path == "/pause" || path == "/resume")
     pause(r, sources, reply, path == "/pause");
   else

@@ -46,7 +46,7 @@ ApiAnswer wrong_method(const ApiRequest& r, const std::string& allow, const std:
 
 ApiAnswer not_implemented(const std::string& path) {
   return error_answer(501, {"not_implemented", path + " is not in this version yet", path,
-                            "POST /plan, /migrations, /move, /undo, /pause and /resume are"});
+                            "POST /plan, /migrations, /move, /undo, /finish, /pause and /resume are"});
 }
 
 ApiAnswer ready(const ApiSources& sources) {

@@ -109,6 +109,7 @@ std::string show(const std::string& command, const json::object& body, const Opt
   if (command == "verify") return show_proof(body, color);
   if (command == "plan") return show_plan(body, color);
   if (command.starts_with("move ") || command == "undo") return show_moved(body, color);
+  if (command == "finish") return show_finished(body, color);
   if (command == "offsets translate") return show_offset(body, color);
   if (command != "status") return show_migration_answer(command, body, color);
   const bool ready = body.contains("ready") && body.at("ready") == json::value(true);

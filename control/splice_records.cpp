@@ -181,6 +181,19 @@ struct ToJson {
     w.text("undoes", r.undoes);
     w.number("at_ms", r.at);
   }
+  void operator()(const GroupHanded& r) {
+    type("group_handed");
+    w.text("group", r.group);
+    w.number("generation", r.generation);
+    w.texts("members", r.members);
+    w.number("at_ms", r.at);
+  }
+  void operator()(const MigrationFinished& r) {
+    type("finished");
+    w.text("migration", r.migration);
+    out["left"] = r.left;
+    w.number("at_ms", r.at);
+  }
   void operator()(const NewSkipped& r) {
     type("new_skipped");
     w.text("topic", r.topic);
@@ -315,6 +328,11 @@ std::optional<splice::Record> read_splice_record(std::string_view type, Reader& 
   if (type == "groups_moved")
     return GroupsMoved{r.text("migration"), r.text("move"),   r.cluster("to"),
                        r.texts("groups"),   r.text("undoes"), r.number<UnixMillis>("at_ms")};
+  if (type == "group_handed")
+    return GroupHanded{r.text("group"), r.number<std::int32_t>("generation"), r.texts("members"),
+                       r.number<UnixMillis>("at_ms")};
+  if (type == "finished")
+    return MigrationFinished{r.text("migration"), r.flag("left"), r.number<UnixMillis>("at_ms")};
   if (type == "new_skipped")
     return NewSkipped{r.text("topic"), r.number<std::int32_t>("partition"), r.flag("on")};
   if (type == "producer")

@@ -58,7 +58,7 @@ object topic(const observe::TopicView& seen, const splice::State& state) {
   out["topic"] = text(seen.topic);
   out["partitions"] = t ? static_cast<int>(t->partitions.size()) : seen.partitions;
   out["migration"] = t ? known(t->migration) : value(nullptr);
-  out["produce"] = !t ? "old" : t->held ? "cutting" : route::name(t->produce_to());
+  out["produce"] = !t ? route::name(state.home()) : t->held ? "cutting" : route::name(t->produce_to());
   std::size_t segments = 1;
   std::int64_t stragglers = 0;
   if (t) {
@@ -94,7 +94,7 @@ object group(const observe::GroupView& g, const splice::State& state) {
   out["protocol"] = known(g.protocol);
   out["members"] = count(g.members);
   out["members_outside"] = count(g.members_outside);
-  out["coordinator"] = "old";
+  out["coordinator"] = g.at_new ? "new" : "old";
   out["fetch"] = fetch_of(g, state);
   out["lag"] = count(g.lag);
   out["drained"] = g.drained ? value(*g.drained) : value(nullptr);

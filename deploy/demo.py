@@ -52,8 +52,15 @@ class Demo:
         self.show("move", "fetch", "--all", "--wait")
         self.flow("all to read new", self.flows)
         self.show("verify")
+        say("finish: each group's coordinator goes to new, in one rebalance; after that old is needed no more")
+        self.show("finish")
+        self.flow("all to go on", self.flows)
+        say("old is switched off")
+        self.old.stop()
+        self.flow("all to go on without it", self.flows)
+        self.show("status")
         if keep:
-            say(f"Shunt: {self.shunt.bootstrap}, old: {self.old.bootstrap}, new: {self.new.bootstrap}")
+            say(f"Shunt: {self.shunt.bootstrap}, new: {self.new.bootstrap}; old is off")
             say(f"try: {CTL} --socket {self.shunt.socket} status -w; Ctrl-C ends all")
             signal.pause()
         return self.verdict()
@@ -140,7 +147,6 @@ class Demo:
         code = self.shunt.drain()
         say(f"SIGTERM: Shunt drained, exit {code}")
         say("nothing lost, nothing repeated, nothing out of order, no client saw an error" if not bad else "NOT as it should be")
-        say("old still coordinates the groups: `finish`, which hands them over, is not in this version yet")
         return 0 if bad == 0 and code == 0 else 1
 
     def end(self):

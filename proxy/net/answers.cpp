@@ -285,6 +285,14 @@ void Session::learn(Exchange& e, std::size_t part, route::NodeKey from, wire::By
   if ((api == join_group || api == leave_group || api == sync_group) && access != nullptr) {
     access->groups_changed();
   }
+  if (api == join_group && !e.asked.empty() && !e.keys.empty()) {
+    const char* bad = nullptr;
+    const auto joined = wire::decode(*e.answer, e.version, body, bad);
+    if (bad == nullptr && joined["ErrorCode"].number() == 0)
+      world_.groups_seen[e.keys.front()] = {
+          static_cast<std::int32_t>(joined["GenerationId"].number()),
+          std::string(joined["Leader"].text())};
+  }
   if (api == fetch && noticed.fetch_session != 0) {
     fetch_session_ = noticed.fetch_session;
     fetch_session_at_ = from;

@@ -15,8 +15,7 @@ std::set<std::string> groups_of(const World& world, const Who& who, const std::s
     }
   }
   if (!out.empty() || who.client_id.empty()) return out;
-  const auto* home = world.access[static_cast<std::size_t>(route::Cluster::old_cluster)];
-  return home == nullptr ? out : home->groups_of(who.client_id, topic, partition);
+  return world.groups_of(who.client_id, topic, partition);
 }
 
 bool waits_at_seam(const World& world, const Who& who, const splice::TopicLog& topic,

@@ -70,9 +70,9 @@ void check_shape(Run& run) {
   }
 }
 
-void check_clients(Run& run, const Poller& old_poller) {
-  for (const auto& [group, members] : old_poller.members()) {
-    for (const auto& m : members) {
+void check_clients(Run& run) {
+  for (const auto& group : run.world.known_groups()) {
+    for (const auto& m : run.world.members(group)) {
       const bool concerned = std::ranges::any_of(
           run.request.topics, [&](const std::string& t) { return m.topics.contains(t); });
       if (!concerned || run.world.passes_here(group, m.id) || run.request.accept_stragglers)
@@ -243,7 +243,7 @@ std::vector<std::string> match_topics(const route::Topology& topology,
   return {out.begin(), out.end()};
 }
 
-void find_blockers(World& world, const Poller& old_poller, const CheckRequest& request,
+void find_blockers(World& world, const CheckRequest& request,
                    std::function<void(std::vector<Check>)> done) {
   auto run = std::make_shared<Run>(Run{world, request, {}, 1, std::move(done)});
   for (const auto c : {Cluster::old_cluster, Cluster::new_cluster}) {
@@ -256,7 +256,7 @@ void find_blockers(World& world, const Poller& old_poller, const CheckRequest& r
   }
   if (run->found.empty()) {
     check_shape(*run);
-    check_clients(*run, old_poller);
+    check_clients(*run);
     check_versions(*run);
   }
   if (run->found.empty()) {

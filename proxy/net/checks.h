@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "proxy/net/operator.h"
-#include "proxy/net/poller.h"
+#include "proxy/net/world.h"
 
 namespace shunt::net {
 
@@ -22,7 +22,7 @@ struct CheckRequest {
 };
 
 // Asks both clusters and calls `done` with every finding that is not a pass.
-void find_blockers(World& world, const Poller& old_poller, const CheckRequest& request,
+void find_blockers(World& world, const CheckRequest& request,
                    std::function<void(std::vector<Check>)> done);
 
 }  // namespace shunt::net

@@ -90,6 +90,20 @@ Value Session::places_shown(const Value& asked, const Value& answer, std::uint64
   return std::move(fetched.answer);
 }
 
+// Ids that new hands out are shown apart from old's, which clients still have (rules B8).
+bool Session::new_producer(const wire::RequestHeader& h, const wire::Message& m,
+                           std::span<std::byte> frame) {
+  constexpr std::int64_t shown_base = std::int64_t{1} << 48;
+  const auto request = decoded(h, m, frame);
+  if (!request) return true;
+  next_.change = [](const Value& answer) {
+    const auto id = answer["ProducerId"].number();
+    if (answer["ErrorCode"].number() != 0 || id < 0) return answer;
+    return Value(answer.fields().set("ProducerId", id + shown_base));
+  };
+  return false;
+}
+
 // A transaction's commits count from its EndTxn on; one that begins anew has dropped them.
 bool Session::transaction_ends(const wire::RequestHeader& h, const wire::Message& m,
                                std::span<std::byte> frame) {

@@ -13,7 +13,7 @@ namespace {
 constexpr wire::ApiKey offset_commit_key = 8;
 constexpr wire::Version offset_commit_max = 8;
 constexpr auto copied_anew = std::chrono::hours(24);
-constexpr auto other = route::Cluster::new_cluster;  // every group's home is old
+constexpr auto other = route::Cluster::new_cluster;  // while a group's home is old
 constexpr auto kind = route::CoordinatorKind::group;
 // A broker writes a request's offsets as one batch, which may have a mebibyte.
 constexpr std::size_t sent_partitions_max = 1000, sent_bytes_max = 256 * 1024;
@@ -77,6 +77,12 @@ void Copier::copy_all() {
 void Copier::send(const Target& target) {
   Group& group = groups_[target];
   if (group.under_way || group.waiting.empty() || access(target) == nullptr) return;
+  const bool left = target.to == route::Cluster::old_cluster && world_.left_old();
+  if (left || (target.to == other && world_.splice.handed(target.group) != nullptr)) {
+    group.waiting.clear();  // who is at home there commits there
+    return;
+  }
+  if (world_.gate(target.group) != nullptr) return;  // its hand-over takes them along
   group.under_way = true;
   if (const auto at = world_.topology(target.to).coordinator(kind, target.group))
     return send_to(target, *at);

@@ -75,7 +75,12 @@ class TheDaemon : public Daemon {
     old_ = std::make_shared<Poller>(world_, route::Cluster::old_cluster, s.old_cluster, old_id_);
     world_.access[0] = old_.get();
     guard_ = std::make_shared<SeamGuard>(world_);
-    old_->start(
+    auto& home = s.new_cluster && world_.left_old() ? new_ : old_;
+    if (s.new_cluster) {
+      new_ = std::make_shared<Poller>(world_, route::Cluster::new_cluster, *s.new_cluster, new_id_);
+      world_.access[1] = new_.get();
+    }
+    home->start(
         [this, ready = std::move(ready), fatal] {
           guard_->start([this, ready, fatal](const std::string& refused) {
             if (!refused.empty()) return fatal(refused);
@@ -85,11 +90,9 @@ class TheDaemon : public Daemon {
           });
         },
         fatal);
-    if (s.new_cluster) {
-      new_ = std::make_shared<Poller>(world_, route::Cluster::new_cluster, *s.new_cluster, new_id_);
-      world_.access[1] = new_.get();
-      new_->start([] {}, fatal);
-    }
+    if (new_ && home != new_) new_->start([] {}, fatal);
+    if (world_.left_old()) old_->leave();
+    mover_.on_left = [this] { old_->leave(); };
     mover_.know(old_.get(), new_.get());
     world_.commits = &copier_;
     world_.on_segments = [this] { seams_.changed(); };
@@ -98,6 +101,7 @@ class TheDaemon : public Daemon {
 
   void drain(std::function<void(bool)> stopped) override {
     world_.draining = true;
+    mover_.drain();
     stopped_ = std::move(stopped);
     drain_until_ = Clock::now() + world_.settings.limits.drain;
     for (auto& p : ports_) p.listener->close();
@@ -160,7 +164,7 @@ class TheDaemon : public Daemon {
       for (const auto& session : lingering) session->tick(now);
       old_->tick(now);
       if (new_) new_->tick(now);
-      lag_meter_.tick(now, *old_);
+      lag_meter_.tick(now);
       if (ready_) {
         mover_.tick();
         seams_.tick(now);

@@ -76,7 +76,10 @@ struct Exchange {
   bool spliced = false;          // offsets in its answers are translated
   bool whole = false;            // its answer must not be streamed
   bool settles = false;          // a Produce whose answer decides about others
-  std::vector<std::byte> asked;  // Fetch: the request's frame, to answer it without a broker
+  // The request's frame. Fetch: to answer it without a broker; JoinGroup: to ask another one.
+  std::vector<std::byte> asked;
+  std::string held_for;      // the group whose gate holds it (group_gate.h); empty: nobody does
+  std::uint64_t ticket = 0;  // there
 };
 
 }  // namespace shunt::net

@@ -16,11 +16,9 @@ namespace {
 constexpr auto measured_every = std::chrono::seconds(5);
 constexpr std::size_t at_once = 16;  // a cut's readings wait behind them
 
-const Poller::Member* member_of(const Members& all, const std::string& group,
-                                const PartitionKey& key) {
-  const auto members = all.find(group);
-  if (members == all.end()) return nullptr;
-  for (const auto& m : members->second) {
+const GroupMember* member_of(const World& world, const std::string& group,
+                             const PartitionKey& key) {
+  for (const auto& m : world.members(group)) {
     const auto topic = m.topics.find(key.first);
     if (topic != m.topics.end() && topic->second.contains(key.second)) return &m;
   }
@@ -28,11 +26,11 @@ const Poller::Member* member_of(const Members& all, const std::string& group,
 }
 
 // Those that have to do with topics in migration, without asking anybody.
-std::set<std::string> concerned_groups(const World& world, const Poller& home) {
+std::set<std::string> concerned_groups(const World& world) {
   std::set<std::string> out;
   for (const auto& [group, commits] : world.splice.commits()) out.insert(group);
-  for (const auto& [group, members] : home.members()) {
-    for (const auto& m : members) {
+  for (const auto& group : world.known_groups()) {
+    for (const auto& m : world.members(group)) {
       if (std::ranges::any_of(
               m.topics, [&](const auto& t) { return world.splice.topic(t.first) != nullptr; }))
         out.insert(group);
@@ -76,7 +74,7 @@ void Lag::ask(const std::string& group, const Joint& joint, std::function<void()
     ended();
     joint->end();
   };
-  fetch_committed(world_, Cluster::old_cluster, group, nullptr, taken);
+  fetch_committed(world_, world_.splice.group_home(group), group, nullptr, taken);
 }
 
 void Lag::take(Positions& into, const Value& topics) const {
@@ -136,7 +134,7 @@ void Lag::finish() {
       p.partition = key.second;
       if (world_.commits != nullptr)
         p.commit_behind = world_.commits->behind(name, key.first, key.second);
-      if (const auto* m = member_of(members_, name, key)) {
+      if (const auto* m = member_of(world_, name, key)) {
         p.member_id = m->id;
         p.client_id = m->client_id;
       }
@@ -147,14 +145,7 @@ void Lag::finish() {
   std::exchange(done_, nullptr)(out);
 }
 
-std::set<std::string> known_groups(const World& world, const Poller& home) {
-  std::set<std::string> out;
-  for (const auto& [group, commits] : world.splice.commits()) out.insert(group);
-  for (const auto& [group, view] : home.groups()) out.insert(group);
-  return out;
-}
-
-void LagMeter::tick(Clock::time_point now, const Poller& home) {
+void LagMeter::tick(Clock::time_point now) {
   if (running_ || now - last_ < measured_every) return;
   last_ = now;
   auto& metrics = world_.metrics;
@@ -164,8 +155,8 @@ void LagMeter::tick(Clock::time_point now, const Poller& home) {
     return;
   }
   running_ = true;
-  std::make_shared<Lag>(world_, home.members())
-      ->start(concerned_groups(world_, home), [this](const std::vector<splice::GroupLag>& all) {
+  std::make_shared<Lag>(world_)
+      ->start(concerned_groups(world_), [this](const std::vector<splice::GroupLag>& all) {
         running_ = false;
         auto& groups = world_.metrics.groups;
         groups.clear();

@@ -10,12 +10,9 @@
 
 #include "proxy/net/ask.h"
 #include "proxy/net/exchange.h"
-#include "proxy/net/poller.h"
 #include "proxy/splice/progress.h"
 
 namespace shunt::net {
-
-using Members = std::map<std::string, std::vector<Poller::Member>>;
 
 struct LagLimits {
   std::chrono::milliseconds positions{3000}, ends{2000};
@@ -25,8 +22,7 @@ struct LagLimits {
 // not answer within its limit, the journal's.
 class Lag : public std::enable_shared_from_this<Lag> {
  public:
-  Lag(World& world, const Members& members, LagLimits limits = {})
-      : world_(world), members_(members), limits_(limits) {}
+  explicit Lag(World& world, LagLimits limits = {}) : world_(world), limits_(limits) {}
   // `done`: once, within a few seconds. Groups without a position in a topic in migration are left
   // out.
   void start(const std::set<std::string>& groups,
@@ -44,21 +40,17 @@ class Lag : public std::enable_shared_from_this<Lag> {
   void finish();
 
   World& world_;
-  const Members& members_;  // the home's; outlives it
   LagLimits limits_;
   std::function<void(const std::vector<splice::GroupLag>&)> done_;
   std::map<std::string, Positions> groups_;
   std::map<PartitionKey, End> ends_;  // of the partitions somebody has a position in
 };
 
-// All that may have a position: the journal's, and those the home lists.
-std::set<std::string> known_groups(const World& world, const Poller& home);
-
 // Keeps the metrics of groups: every few seconds while a migration is open.
 class LagMeter {
  public:
   explicit LagMeter(World& world) : world_(world) {}
-  void tick(Clock::time_point now, const Poller& home);  // once a second
+  void tick(Clock::time_point now);  // once a second
   // As of the last look.
   const std::map<std::string, splice::GroupLag>& seen() const { return seen_; }
 

@@ -95,7 +95,8 @@ observe::Snapshot look(const World& world, const Poller& old_poller, const Polle
   s.connections = static_cast<int>(world.sessions.size());
   s.old_cluster = cluster_view(world, route::Cluster::old_cluster, &old_poller);
   s.new_cluster = cluster_view(world, route::Cluster::new_cluster, new_poller);
-  for (const auto& [name, topic] : world.old_topology.topics()) {
+  const auto& home = world.left_old() ? world.new_topology : world.old_topology;
+  for (const auto& [name, topic] : home.topics()) {
     if (topic.internal) continue;
     s.topics.push_back({name, static_cast<int>(topic.partitions.size())});
   }
@@ -118,21 +119,30 @@ observe::Snapshot look(const World& world, const Poller& old_poller, const Polle
     s.clients.push_back(std::move(view));
   }
 
-  // Groups that spoke here and are not listed yet: known by name alone.
-  std::set<std::string> unlisted;
-  for (const auto& [group, member] : here) {
-    if (!old_poller.groups().contains(group)) unlisted.insert(group);
-  }
-  for (const auto& group : unlisted) s.groups.emplace_back().group = group;
-  for (const auto& [name, view] : old_poller.groups()) {
-    auto v = view;
-    if (const auto m = old_poller.members().find(name); m != old_poller.members().end()) {
-      v.members_outside = static_cast<int>(std::count_if(
-          m->second.begin(), m->second.end(),
-          [&](const Poller::Member& member) { return !world.passes_here(name, member.id); }));
+  std::set<std::string> listed;
+  for (const auto* poller : {&old_poller, new_poller}) {
+    if (poller == nullptr) continue;
+    const auto c = poller == &old_poller ? route::Cluster::old_cluster : route::Cluster::new_cluster;
+    for (const auto& [name, view] : poller->groups()) {
+      if (world.splice.group_home(name) != c) continue;
+      listed.insert(name);
+      auto v = view;
+      v.at_new = c == route::Cluster::new_cluster;
+      const auto& members = world.members(name);
+      if (!members.empty()) {
+        v.members_outside = static_cast<int>(std::ranges::count_if(
+            members, [&](const GroupMember& m) { return !world.passes_here(name, m.id); }));
+      }
+      if (const auto lag = lags.find(name); lag != lags.end()) add(v, lag->second);
+      s.groups.push_back(std::move(v));
     }
-    if (const auto lag = lags.find(name); lag != lags.end()) add(v, lag->second);
-    s.groups.push_back(std::move(v));
+  }
+  // Groups that spoke here and are not listed yet: known by name alone.
+  for (const auto& [group, member] : here) {
+    if (!listed.insert(group).second) continue;
+    auto& v = s.groups.emplace_back();
+    v.group = group;
+    v.at_new = world.splice.group_home(group) == route::Cluster::new_cluster;
   }
   return s;
 }

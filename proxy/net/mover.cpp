@@ -63,10 +63,17 @@ void Mover::know(Poller* old_poller, Poller* new_poller) {
 }
 
 void Mover::tick() {
-  if (!running_) watch_->tick();
+  if (!running_ && !finishing_) watch_->tick();
 }
 
-std::string Mover::step() const { return running_ ? running_->cut().step_name() : ""; }
+std::string Mover::step() const {
+  if (finishing_) return "handover";
+  return running_ ? running_->cut().step_name() : "";
+}
+
+void Mover::drain() {
+  if (finishing_) finishing_->cancel("the daemon is stopping");
+}
 
 const splice::Migration* Mover::find(const std::string& id, Refused& why) const {
   const auto& all = world_.splice.migrations();
@@ -77,12 +84,20 @@ const splice::Migration* Mover::find(const std::string& id, Refused& why) const 
     return m;
   }
   if (all.size() == 1) return &all.begin()->second;
-  if (all.empty()) {
+  std::string ids;
+  const splice::Migration* only = nullptr;
+  std::size_t open = 0;
+  for (const auto& [name, m] : all) {
+    if (m.finished != 0) continue;
+    ids += (ids.empty() ? "" : ", ") + name;
+    only = &m;
+    ++open;
+  }
+  if (open == 1) return only;
+  if (open == 0) {
     why = refuse(409, "no_migration", "no migration is open",
                  "shuntctl start --scheme 1 --topics LIST");
   } else {
-    std::string ids;
-    for (const auto& [open, m] : all) ids += (ids.empty() ? "" : ", ") + open;
     why = refuse(400, "which_migration", "several migrations are open: " + ids,
                  "give --migration ID");
   }
@@ -90,6 +105,9 @@ const splice::Migration* Mover::find(const std::string& id, Refused& why) const 
 }
 
 Refused Mover::refuse_running() const {
+  if (finishing_)
+    return refuse(409, "step_running", "a step is running: finish of " + finishing_->migration(),
+                  "wait for it: shuntctl status -w");
   return refuse(
       409, "step_running",
       "a step is running: " + running_->cut().plan().move + " at " + running_->cut().step_name(),
@@ -103,8 +121,11 @@ Refused Mover::refuse_paused(const std::string& migration) const {
 }
 
 bool Mover::may_begin(const splice::Migration& m, Refused& why) const {
-  if (running_) {
+  if (running_ || finishing_) {
     why = refuse_running();
+  } else if (m.finished != 0) {
+    why = refuse(409, "finished", "migration " + m.id + " has finished: it cannot be changed",
+                 "shuntctl history");
   } else if (m.paused) {
     why = refuse_paused(m.id);
   } else if (new_ == nullptr) {
@@ -182,12 +203,14 @@ void Mover::plan_with(const StartRequest& request, bool looked_again, Done<Plan>
        "shuntctl move fetch --group G", "its lag falls, its members see no error"},
       {5, "all the others, and consumers without a group", "shuntctl move fetch --all",
        "every group reads new"},
+      {6, "old is needed no more: groups' coordinators go to new in one rebalance; no way back",
+       "shuntctl finish", "all groups drained, all members here and reading"},
       {0, "back, at any time, move by move", "shuntctl undo", ""}};
   CheckRequest check;
   check.topics = plan.topics;
   check.accept_history = request.accept_history;
   check.accept_stragglers = request.accept_stragglers;
-  find_blockers(world_, *old_, check, [this, plan, done](std::vector<Check> found) mutable {
+  find_blockers(world_, check, [this, plan, done](std::vector<Check> found) mutable {
     for (const auto& name : plan.topics) {
       if (const auto* t = world_.splice.topic(name)) {
         found.push_back({"topic.migration", "fail", name, "it is in migration " + t->migration,
@@ -200,7 +223,7 @@ void Mover::plan_with(const StartRequest& request, bool looked_again, Done<Plan>
 }
 
 void Mover::start(const StartRequest& request, Done<std::string> done) {
-  if (running_) {
+  if (running_ || finishing_) {
     const auto r = refuse_running();
     return done(&r, {});
   }
@@ -240,6 +263,7 @@ void Mover::move_produce(const ProduceRequest& request, Done<ProduceMoved> done)
   Refused why;
   const auto* m = find(request.migration, why);
   if (m == nullptr || !may_begin(*m, why)) return done(&why, {});
+  if (request.to == Cluster::old_cluster && !may_go_back(*m, why)) return done(&why, {});
   std::vector<std::string> topics = m->topics;
   if (!request.topics.empty()) {
     std::string problem;
@@ -265,7 +289,7 @@ void Mover::move_produce(const ProduceRequest& request, Done<ProduceMoved> done)
 void Mover::undo(const UndoRequest& request, Done<Moved> done) {
   Refused why;
   const auto* m = find(request.migration, why);
-  if (m == nullptr || !may_begin(*m, why)) return done(&why, {});
+  if (m == nullptr || !may_begin(*m, why) || !may_go_back(*m, why)) return done(&why, {});
   const auto* move = m->newest();
   ProduceMoved nothing;
   const auto as_moved = [done](const Refused* refused, const auto& moved) { done(refused, moved); };
@@ -293,7 +317,7 @@ void Mover::cut(const splice::Migration& m, std::vector<std::string> topics, Clu
   // It runs from here on for others, though its checks come first.
   running_ =
       std::make_shared<CutRun>(world_, plan_of(m, std::move(topics), to, undoes), check.from);
-  find_blockers(world_, *old_, check, [this, id = m.id, done](std::vector<Check> found) {
+  find_blockers(world_, check, [this, id = m.id, done](std::vector<Check> found) {
     const bool called_off = running_->called_off();
     if (found.empty() && !called_off) return running_->start(when_ended(done));
     let_run_go();
@@ -341,12 +365,45 @@ void Mover::pause(const std::string& migration, bool paused, Done<std::string> d
   done(nullptr, m->id);
 }
 
+// A group at home in new stays there: then there is no way back.
+bool Mover::may_go_back(const splice::Migration& m, Refused& why) const {
+  for (const auto& [group, commits] : world_.splice.commits()) {
+    if (world_.splice.handed(group) == nullptr) continue;
+    for (const auto& [key, c] : commits) {
+      const auto* t = world_.splice.topic(key.first);
+      if (t == nullptr || t->migration != m.id) continue;
+      why = refuse(409, "finishing", "group " + group + " has been handed over to new already",
+                   "shuntctl finish");
+      return false;
+    }
+  }
+  return true;
+}
+
+void Mover::finish(const FinishRequest& request, Done<Finished> done) {
+  Refused why;
+  const auto* m = find(request.migration, why);
+  if (m == nullptr) return done(&why, {});
+  Finished nothing;
+  nothing.migration = m->id;
+  nothing.left = world_.splice.left();
+  if (m->finished != 0 && !finishing_) return done(nullptr, nothing);
+  if (!may_begin(*m, why)) return done(&why, {});
+  finishing_ = std::make_shared<Finish>(world_, m->id, request.accept_history);
+  finishing_->start([this, done](const Refused* refused, const Finished& finished) {
+    boost::asio::post(world_.io, [run = std::move(finishing_)] {});  // it is in its own call
+    finishing_ = nullptr;
+    if (refused == nullptr && finished.left && on_left) on_left();
+    done(refused, finished);
+  });
+}
+
 void Mover::verify(Done<Proof> done) {
   std::make_shared<Verify>(world_)->start([done](const Proof& proof) { done(nullptr, proof); });
 }
 void Mover::lag(const std::string& group, Done<std::vector<GroupLag>> done) {
   std::set<std::string> groups;
-  const auto known = known_groups(world_, *old_);
+  const auto known = world_.known_groups();
   if (!group.empty() && !known.contains(group)) {
     const auto r = no_such_group(group, known);
     return done(&r, {});
@@ -355,7 +412,7 @@ void Mover::lag(const std::string& group, Done<std::vector<GroupLag>> done) {
     groups = known;
   else
     groups.insert(group);
-  std::make_shared<Lag>(world_, old_->members())
+  std::make_shared<Lag>(world_)
       ->start(groups, [done](const std::vector<GroupLag>& all) { done(nullptr, all); });
 }
 

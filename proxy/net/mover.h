@@ -6,6 +6,7 @@
 #include <string>
 
 #include "proxy/net/cut_run.h"
+#include "proxy/net/finish.h"
 #include "proxy/net/operator.h"
 #include "proxy/net/poller.h"
 #include "proxy/net/straggler_watch.h"
@@ -24,6 +25,8 @@ class Mover : public Operator {
   void know(Poller* old_poller, Poller* new_poller);
 
   void tick();  // once a second
+  void drain();  // the daemon stops: what can go back goes back
+  std::function<void()> on_left;  // nothing needs old any more
 
   const splice::State& state() const override { return world_.splice; }
   std::string step() const override;
@@ -33,6 +36,7 @@ class Mover : public Operator {
   void move_fetch(const FetchRequest& request, Done<GroupsMoved> done) override;
   void undo(const UndoRequest& request, Done<Moved> done) override;
   void pause(const std::string& migration, bool paused, Done<std::string> done) override;
+  void finish(const FinishRequest& request, Done<Finished> done) override;
   void verify(Done<Proof> done) override;
   void lag(const std::string& group, Done<std::vector<GroupLag>> done) override;
 
@@ -42,6 +46,7 @@ class Mover : public Operator {
   bool may_begin(const splice::Migration& m, Refused& why) const;
   Refused refuse_running() const;
   Refused refuse_paused(const std::string& migration) const;
+  bool may_go_back(const splice::Migration& m, Refused& why) const;
   using CutDone = std::function<void(const Refused* refused, const ProduceMoved& moved)>;
   void cut(const splice::Migration& m, std::vector<std::string> topics, route::Cluster to,
            const std::string& undoes, bool accept_stragglers, CutDone done);
@@ -62,6 +67,7 @@ class Mover : public Operator {
   Poller* old_ = nullptr;
   Poller* new_ = nullptr;
   std::shared_ptr<CutRun> running_;
+  std::shared_ptr<Finish> finishing_;
   std::shared_ptr<StragglerWatch> watch_;
 };
 

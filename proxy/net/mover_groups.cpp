@@ -64,14 +64,12 @@ Fetching fetching(const splice::State& state, const splice::Migration& m,
 // Why it cannot be moved by itself; nullopt: it can.
 std::optional<Refused> Mover::unmovable(const splice::Migration& m,
                                         const FetchRequest& request) const {
-  const auto known = known_groups(world_, *old_);
+  const auto known = world_.known_groups();
   if (!known.contains(request.group)) {
     return no_such_group(request.group, known);
   }
-  const auto members = old_->members().find(request.group);
-  if (members == old_->members().end()) return std::nullopt;
   std::vector<Check> found;
-  for (const auto& member : members->second) {
+  for (const auto& member : world_.members(request.group)) {
     const std::string who =
         "member " + member.id + " (" + member.client_id + " at " + member.host + ")";
     if (!world_.passes_here(request.group, member.id)) {
@@ -86,7 +84,7 @@ std::optional<Refused> Mover::unmovable(const splice::Migration& m,
       const auto* log = world_.splice.topic(topic);
       if (log == nullptr || log->migration != m.id) continue;
       for (const auto partition : partitions) {
-        auto others = old_->groups_of(member.client_id, topic, partition);
+        auto others = world_.groups_of(member.client_id, topic, partition);
         others.erase(request.group);
         if (others.empty()) continue;
         found.push_back({"group.attribution", "fail", request.group,
@@ -124,7 +122,7 @@ void Mover::move_groups(const splice::GroupsMoved& record, bool wait, Done<Group
   moved.changed = !record.move.empty();
   moved.move = record.move;
   std::set<std::string> names(record.groups.begin(), record.groups.end());
-  if (names.empty()) names = known_groups(world_, *old_);
+  if (names.empty()) names = world_.known_groups();
   for (const auto& group : names) {
     auto& one = moved.groups.emplace_back();
     one.group = group;
@@ -159,7 +157,7 @@ void Mover::show_groups(GroupsMoved moved, const splice::GroupsMoved& record, bo
                         Done<GroupsMoved> done) {
   std::set<std::string> names;
   for (const auto& g : moved.groups) names.insert(g.group);
-  std::make_shared<Lag>(world_, old_->members())
+  std::make_shared<Lag>(world_)
       ->start(names, [this, moved = std::move(moved), record, wait,
                       done = std::move(done)](const std::vector<GroupLag>& all) mutable {
         const auto& m = *world_.splice.migration(record.migration);

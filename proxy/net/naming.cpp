@@ -58,6 +58,7 @@ std::optional<route::Endpoint> SessionNaming::endpoint(route::NodeKey node) {
 const std::vector<route::ShownNode>& SessionNaming::nodes() {
   nodes_.clear();
   for (const auto c : {route::Cluster::old_cluster, route::Cluster::new_cluster}) {
+    if (c == route::Cluster::old_cluster && world_.left_old()) continue;
     for (const auto& [id, broker] : world_.topology(c).brokers()) {
       const auto at = endpoint({c, id});
       if (!at) continue;
@@ -77,13 +78,19 @@ std::optional<route::Endpoint> SessionNaming::at(route::NodeId id) {
 
 wire::Uuid SessionNaming::topic_id(route::Cluster from, const wire::Uuid& id) {
   if (from == route::Cluster::old_cluster) return id;
-  const auto* topic = world_.old_topology.topic(world_.new_topology.topic_name(id));
+  const auto name = world_.new_topology.topic_name(id);
+  if (const auto* moves = world_.splice.topic(name)) return moves->old_id;
+  if (world_.left_old()) return id;
+  const auto* topic = world_.old_topology.topic(name);
   return topic != nullptr ? topic->id : wire::Uuid{};
 }
 
 wire::Uuid SessionNaming::native_topic_id(route::Cluster to, const wire::Uuid& shown_id) {
   if (to == route::Cluster::old_cluster) return shown_id;
-  const auto* topic = world_.new_topology.topic(world_.old_topology.topic_name(shown_id));
+  const auto moving = world_.splice.topic_name(shown_id);
+  if (moving.empty() && world_.left_old()) return shown_id;
+  const auto* topic = world_.new_topology.topic(
+      moving.empty() ? world_.old_topology.topic_name(shown_id) : moving);
   return topic != nullptr ? topic->id : wire::Uuid{};
 }
 

@@ -111,6 +111,21 @@ struct UndoRequest {
   bool without_new = false, skip_unreachable = false;
   bool accept_stragglers = false;
 };
+struct FinishRequest {
+  std::string migration;
+  bool accept_history = false;
+};
+struct Finished {
+  std::string migration;
+  struct Group {
+    std::string group;
+    std::int64_t handover_ms = -1;  // from the first member's call to the group's being stable
+    std::int64_t members = 0;
+  };
+  std::vector<Group> groups;       // that this time were handed over
+  bool left = false;               // nothing here needs old any more
+  std::vector<std::string> stays;  // what does, in words
+};
 struct StartRequest {
   int scheme = 1;
   std::vector<std::string> topics;
@@ -148,6 +163,8 @@ class Operator {
   virtual void move_fetch(const FetchRequest& request, Done<GroupsMoved> done) = 0;
   virtual void undo(const UndoRequest& request, Done<Moved> done) = 0;
   virtual void pause(const std::string& migration, bool paused, Done<std::string> done) = 0;
+  // Also what an earlier one could not end.
+  virtual void finish(const FinishRequest& request, Done<Finished> done) = 0;
   virtual void verify(Done<Proof> done) = 0;
   virtual void lag(const std::string& group, Done<std::vector<GroupLag>> done) = 0;
 };

@@ -57,6 +57,19 @@ void Poller::stop() {
   }
 }
 
+void Poller::leave() {
+  constexpr auto last_words = std::chrono::seconds(2);  // members are taking their leave there
+  stopped_ = true;
+  reachable_ = false;
+  error_ = "left: a finished migration needs it no more";
+  world_.metrics.reachable[static_cast<std::size_t>(cluster_)] = false;
+  soon_.expires_after(last_words);
+  soon_set_ = true;
+  soon_.async_wait([weak = weak_from_this()](boost::system::error_code) {
+    if (const auto self = weak.lock()) self->stop();
+  });
+}
+
 void Poller::tick(Clock::time_point now) {
   if (stopped_) return;
   const auto limit = world_.settings.limits.connect;

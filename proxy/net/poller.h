@@ -25,6 +25,8 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   // not what it must be.
   void start(std::function<void()> known, Fatal fatal);
   void stop();
+  // Nothing is asked of the cluster any more: it may be switched off.
+  void leave();
   void tick(Clock::time_point now);  // once a second
   void refresh_soon() override;
   void groups_changed() override { last_groups_ = {}; }
@@ -34,18 +36,13 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
             const wire::Value& body, Answered done) override;
   std::optional<route::NativeNodeId> any_node() override;
 
-  std::set<std::string> groups_of(const std::string& client_id, const std::string& topic,
-                                  std::int32_t partition) const override;
   bool reachable() const override { return reachable_; }
   const std::string& error() const override { return error_; }
-  const std::map<std::string, observe::GroupView>& groups() const { return groups_; }
-  // Member ids of each group, as its coordinator lists them.
-  struct Member {
-    std::string id, client_id, host;
-    // The partitions assigned to it, by topic (ConsumerProtocolAssignment).
-    std::map<std::string, std::set<std::int32_t>> topics;
-  };
-  const std::map<std::string, std::vector<Member>>& members() const { return members_; }
+  const std::map<std::string, observe::GroupView>& groups() const override { return groups_; }
+  const std::map<std::string, std::vector<GroupMember>>& members() const override {
+    return members_;
+  }
+  bool classic(const std::string& group) const override { return !not_classic_.contains(group); }
 
  private:
   struct Node {
@@ -85,7 +82,8 @@ class Poller : public ClusterAccess, public std::enable_shared_from_this<Poller>
   bool stopped_ = false;
   std::string error_;
   std::map<std::string, observe::GroupView> groups_;
-  std::map<std::string, std::vector<Member>> members_;
+  std::map<std::string, std::vector<GroupMember>> members_;
+  std::set<std::string> not_classic_;
   std::map<std::string, route::NativeNodeId> listed_at_;  // the coordinator that listed it
 };
 

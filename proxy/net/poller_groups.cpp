@@ -39,7 +39,9 @@ std::map<std::string, std::set<std::int32_t>> assigned(wire::Bytes b) {
 }  // namespace
 
 void Poller::poll_groups() {
-  if (cluster_ != route::Cluster::old_cluster) return;  // every group's home until it is moved
+  if (cluster_ == route::Cluster::new_cluster && !world_.left_old() &&
+      world_.splice.all_handed().empty())
+    return;  // none has its home here
   const auto nodes = nodes_;
   for (const auto& [id, node] : nodes) {
     if (node.versions_known && !node.client->closed()) list_groups(id);
@@ -61,13 +63,22 @@ void Poller::list_groups(route::NativeNodeId id) {
         for (const auto& g : body["Groups"].array()) {
           const std::string name(g["GroupId"].text());
           if (name.starts_with(splice::seam_group_prefix)) continue;  // our own
+          if (self->world_.splice.group_home(name) != self->cluster_) continue;
           self->listed_at_[name] = id;
           auto& view = self->groups_[name];
           view.group = name;
+          const auto type = g["GroupType"].text();
+          if (type.empty() || type == "classic")
+            self->not_classic_.erase(name);
+          else
+            self->not_classic_.insert(name);
           view.protocol = g["ProtocolType"].text();
           if (!g["GroupState"].text().empty()) view.state = g["GroupState"].text();
           names.push_back(name);
         }
+        std::erase_if(self->members_, [&](const auto& m) {
+          return self->world_.splice.group_home(m.first) != self->cluster_;
+        });
         self->describe_groups(id, names);
       });
 }
@@ -105,19 +116,6 @@ void Poller::describe_groups(route::NativeNodeId id, const std::vector<std::stri
           }
         });
   }
-}
-
-std::set<std::string> Poller::groups_of(const std::string& client_id, const std::string& topic,
-                                        std::int32_t partition) const {
-  std::set<std::string> out;
-  for (const auto& [group, members] : members_) {
-    for (const auto& m : members) {
-      if (m.client_id != client_id) continue;
-      const auto of_topic = m.topics.find(topic);
-      if (of_topic != m.topics.end() && of_topic->second.contains(partition)) out.insert(group);
-    }
-  }
-  return out;
 }
 
 }  // namespace shunt::net

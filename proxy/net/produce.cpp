@@ -126,6 +126,7 @@ bool Session::admit_produce(const wire::RequestHeader& h, std::span<std::byte> f
     Judged& j = judged[i++];
     j.id = batch.producer_id;
     splice::TopicLog* t = world_.splice.topic_of(leaf.topic, leaf.topic_id);
+    if (t == nullptr) world_.uses(leaf.topic, leaf.topic_id);
     const auto* log = world_.splice.partition(leaf.topic, leaf.topic_id, leaf.partition);
     if (t == nullptr || log == nullptr) continue;
     j = judge(*t, *log, batch, parts.top(Role::transactional_id).text);
@@ -259,7 +260,7 @@ void Session::watch(Exchange& e, std::size_t part, std::string_view topic,
   b.road = order_.sent(topic, topic_id, partition, node);
   b.mark = mark;
   b.batch = batch;
-  const auto name = topic.empty() ? world_.old_topology.topic_name(topic_id) : topic;
+  const auto name = topic.empty() ? world_.view().topic_name(topic_id) : topic;
   if (const auto* p = world_.topology(node.cluster).partition(name, partition)) {
     b.leader_epoch = p->epoch;
   }

@@ -50,6 +50,7 @@ void ProveGroups::ask_all() {
   for (const auto& [name, group] : groups_) {
     if (agreed(group)) continue;
     for (const auto c : clusters) {
+      if (c == Cluster::old_cluster && world_.splice.group_home(name) != c) continue;
       ++joint->left;
       windows_[static_cast<std::size_t>(c)]->run(
           [self = shared_from_this(), name = name, c, joint](std::function<void()> ended) {
@@ -69,7 +70,7 @@ void ProveGroups::ask(const std::string& name, Cluster c, const Joint& joint,
     const auto* commit = world_.splice.commit(name, key.first, key.second);
     const auto* log = world_.splice.partition(key.first, {}, key.second);
     // Both clusters are asked in their turn; the earlier moment counts.
-    if (commit != nullptr && log != nullptr && c == Cluster::old_cluster)
+    if (commit != nullptr && log != nullptr && c == world_.splice.group_home(name))
       p.when_asked = log->log.pair(commit->at);
   }
   fetch_committed(
@@ -108,7 +109,8 @@ void ProveGroups::judge(const std::string& name, Group& group) {
                            log->log.pair(commit->at),
                            position.when_asked,
                            {position.committed[0], position.committed[1]},
-                           world_.commits != nullptr && world_.commits->behind(name) > 0};
+                           world_.commits != nullptr && world_.commits->behind(name) > 0,
+                           world_.splice.group_home(name) == Cluster::new_cluster};
     position.proof = splice::judge(said, position.problem);
     position.agreed = position.proof.ok;
   }

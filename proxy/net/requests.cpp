@@ -15,7 +15,8 @@ using wire::Role;
 namespace {
 
 constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3, find_coordinator = 10,
-                       leave_group = 13, api_versions = 18, get_telemetry = 71, push_telemetry = 72;
+                       join_group = 11, leave_group = 13, list_groups = 16, api_versions = 18,
+                       get_telemetry = 71, push_telemetry = 72;
 
 constexpr std::size_t members_seen_max = 1 << 18;  // then they are seen anew, with a heartbeat
 
@@ -199,22 +200,23 @@ void Session::carry_out(const wire::RequestHeader& h, const wire::Message& m,
 }
 
 Exchange& Session::expect(const wire::RequestHeader& h, const wire::Message& m) {
-  auto e = std::make_unique<Exchange>();
+  if (resumed_ == nullptr) resumed_ = queue_.emplace_back(std::make_unique<Exchange>()).get();
+  Exchange* e = std::exchange(resumed_, nullptr);
   e->request = &m;
   e->answer = wire::response(h.api);
   e->version = h.version;
   e->correlation = h.correlation;
   e->began = Clock::now();
+  if (h.api == fetch) last_fetch_ = e->began;
   e->next_cut = world_.splice.next_cut();
-  if (next_.change || next_.spliced) {
+  if (next_.change || next_.spliced || !next_.asked.empty()) {
     e->change = std::move(next_.change);
     e->spliced = next_.spliced;
     e->asked = std::move(next_.asked);
-    e->whole = e->change != nullptr;
+    e->whole = e->change != nullptr || (h.api == join_group && !e->asked.empty());
     next_ = {};
   }
-  queue_.push_back(std::move(e));
-  return *queue_.back();
+  return *e;
 }
 
 route::Origin Session::origin(wire::ApiKey api) const {
@@ -268,7 +270,9 @@ void Session::forward(const wire::RequestHeader& h, const wire::Message& m,
   wire::Bytes bytes = frame;
   std::vector<std::byte> rewritten;
   if (node.cluster == route::Cluster::new_cluster) {
-    if (const auto own = route::answer_for_foreign_node(h.api))
+    const bool has_some = h.api == list_groups && !world_.splice.all_handed().empty();
+    const auto own = route::answer_for_foreign_node(h.api);
+    if (own && world_.splice.home() != node.cluster && !has_some)
       return answer_with(h, h.version, *own);
     world_.edits.clear();
     const auto head = wire::frame_prefix_bytes + h.size;
@@ -282,6 +286,9 @@ void Session::forward(const wire::RequestHeader& h, const wire::Message& m,
       wire::seal(rewritten);
       bytes = rewritten;
     }
+  }
+  if (h.api == list_groups && (world_.left_old() || !world_.splice.all_handed().empty())) {
+    next_.change = [this, c = node.cluster](const wire::Value& answer) { return homed(answer, c); };
   }
   Link& link = link_to(node);
   world_.metrics.moved(observe::Direction::to_cluster, node.cluster, bytes.size());
@@ -354,7 +361,7 @@ void Session::resolve(std::span<std::byte> frame) {
   resolving_ = true;
   held_.assign(frame.begin(), frame.end());
   unresolved_.push_back(world_.decision.key);
-  auto* access = world_.access[0];
+  auto* access = world_.access[static_cast<std::size_t>(world_.decision.home)];
   access->find_coordinator(world_.decision.kind, unresolved_.back(), [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self || self->closed_) return;

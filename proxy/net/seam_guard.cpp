@@ -23,7 +23,7 @@ constexpr auto silence_until = std::chrono::milliseconds(2000);
 void SeamGuard::start(std::function<void(const std::string& refused)> done) {
   done_ = std::move(done);
   since_ = Clock::now();
-  sides_ = {{Cluster::old_cluster, {}, {}}};
+  if (!world_.left_old()) sides_.push_back({Cluster::old_cluster, {}, {}});
   if (world_.settings.new_cluster) sides_.push_back({Cluster::new_cluster, {}, {}});
   turn();
 }

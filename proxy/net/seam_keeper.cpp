@@ -58,6 +58,11 @@ void SeamKeeper::write(bool all) {
   pending_ = false;
 }
 
+std::vector<Cluster> SeamKeeper::kept_on() const {
+  if (world_.left_old()) return {Cluster::new_cluster};
+  return {Cluster::old_cluster, Cluster::new_cluster};
+}
+
 void SeamKeeper::write(const splice::Migration& m, bool all) {
   const auto group = splice::SeamGroup{world_.splice.journal(), m.id}.name();
   for (const auto& name : m.topics) {
@@ -82,11 +87,11 @@ void SeamKeeper::write(const splice::Migration& m, bool all) {
       }
       before = text;
       const auto& log = topic->partitions[static_cast<std::size_t>(i)].log;
-      for (const auto c : {Cluster::old_cluster, Cluster::new_cluster})
+      for (const auto c : kept_on())
         copier_.add(c, {group, name, i, splice::seam_offset(log, c), text});
     }
   }
-  for (const auto c : {Cluster::old_cluster, Cluster::new_cluster}) {
+  for (const auto c : kept_on()) {
     copier_.begin(c, group);
     standing_.try_emplace({c, group});
   }

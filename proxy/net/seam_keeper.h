@@ -25,6 +25,7 @@ class SeamKeeper {
   bool name_journal();
   void write(bool all);
   void write(const splice::Migration& m, bool all);
+  std::vector<route::Cluster> kept_on() const;
   void watch(Clock::time_point now);
 
   World& world_;

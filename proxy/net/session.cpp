@@ -93,6 +93,7 @@ bool Session::linger() {
   if (!owed || upload_) return false;
   lingering_ = true;
   leave_roads();
+  leave_gates();
   client_out_.clear();
   active_ = Clock::now();
   world_.sessions.erase(shared_from_this());
@@ -118,6 +119,7 @@ void Session::end_linger_if_done() {
 
 void Session::forget() {
   closed_ = true;
+  leave_gates();
   for (auto& [node, link] : links_) {
     if (!link->closed()) mark_unclear(*link);
     link->close();
@@ -174,6 +176,8 @@ void Session::client_readable() {
   if (r.state == Stream::State::closed) {
     ended_ = true;
     leave_roads();
+    leave_gates();
+    advance();
     return finish_if_done();
   }
   active_ = Clock::now();

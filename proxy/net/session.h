@@ -3,7 +3,7 @@
 // session.cpp   life: opening, blocking and resuming, deadlines, the closing line
 // requests.cpp  frames in, decisions carried out     answers.cpp  answers in, translated, in order
 // uploads.cpp   a large Produce, in parts
-// produce.cpp, spliced.cpp  what topics in a migration need besides
+// produce.cpp, spliced.cpp, committed.cpp, grouped.cpp  what topics in a migration need besides
 #pragma once
 
 #include <deque>
@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "proxy/net/group_gate.h"
 #include "proxy/net/link.h"
 #include "proxy/net/naming.h"
 #include "proxy/route/produce_stream.h"
@@ -53,6 +54,14 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void ask_behind_acks_0(route::Cluster cluster, bool begin);
   // These topics live elsewhere now: polls that are parked at brokers end (rules B6).
   void route_changed(const Topics& topics);
+
+  // grouped.cpp: for a group's hand-over.
+  void let_go(splice::Barrier::Ticket ticket);
+  void adopt(const std::string& group, GroupGate& gate);
+  bool commits_under_way(const std::string& group) const;
+  bool awaits_join(const std::string& group) const;
+  // A Fetch came since then, or is being answered.
+  bool fetching(Clock::time_point since) const;
 
   // What it has used that is not offered (any more): "Fetch v3: both serve 4-17"; empty: nothing.
   std::string beyond_offer() const;
@@ -176,6 +185,17 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   bool transaction_ends(const wire::RequestHeader& h, const wire::Message& m,
                         std::span<std::byte> frame);
 
+  // grouped.cpp
+  bool grouped(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame);
+  void hold(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame,
+            GroupGate& gate, const std::string& group, const std::string& member);
+  bool at_new_home(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame,
+                   const splice::Handed& handed, const std::string& member);
+  void leave_gates();
+  wire::Value homed(const wire::Value& answer, route::Cluster c) const;
+  bool new_producer(const wire::RequestHeader& h, const wire::Message& m,
+                    std::span<std::byte> frame);
+
   // uploads.cpp
   std::optional<std::size_t> stream_produce(std::span<std::byte> data);
   void send_between_frames(Link& link, wire::Bytes frame);
@@ -245,6 +265,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   };
   Next next_;
   std::vector<Exchange*> changed_;
+  Exchange* resumed_ = nullptr;  // whose request, held until now, is being carried out
+  Clock::time_point last_fetch_{};
   bool out_of_range_ = false;          // a streamed Fetch met a hole: the next one is a task
   std::size_t fetch_session_era_ = 0;  // how many migrations there were when it began
   std::int32_t fetch_session_ = 0;

@@ -10,6 +10,7 @@
 #include "proxy/splice/admin_task.h"
 #include "proxy/splice/delete_records.h"
 #include "proxy/splice/fetch.h"
+#include "proxy/splice/groups.h"
 #include "proxy/splice/metadata.h"
 #include "proxy/splice/offsets.h"
 #include "proxy/wire/framer.h"
@@ -25,7 +26,8 @@ using wire::Value;
 namespace {
 
 constexpr wire::ApiKey fetch = 1, list_offsets = 2, metadata = 3, offset_commit = 8,
-                       offset_fetch = 9, create_topics = 19, delete_topics = 20,
+                       offset_fetch = 9, join_group = 11, heartbeat = 12, leave_group = 13,
+                       sync_group = 14, create_topics = 19, delete_topics = 20,
                        delete_records = 21, init_producer_id = 22, epochs = 23, end_txn = 26,
                        txn_offset_commit = 28, alter_configs = 33, create_partitions = 37,
                        delete_groups = 42, incremental_alter_configs = 44, alter_reassignments = 45,
@@ -58,11 +60,19 @@ bool Session::splice_request(const wire::RequestHeader& h, const wire::Message& 
         return splice::show_topics(world_.splice, world_.view(), api, version, answer);
       };
       return false;
-    case offset_commit:
-    case offset_fetch:
     case init_producer_id:
-    case end_txn:
+      if (world_.left_old()) return new_producer(h, m, frame);
+      return committed(h, m, frame);
+    case offset_commit:
     case txn_offset_commit:
+      return grouped(h, m, frame) || committed(h, m, frame);
+    case join_group:
+    case heartbeat:
+    case leave_group:
+    case sync_group:
+      return grouped(h, m, frame);
+    case offset_fetch:
+    case end_txn:
     case delete_groups:
     case offset_delete:
       return committed(h, m, frame);
@@ -133,6 +143,7 @@ bool Session::task_for(const wire::RequestHeader& h, const wire::Message& m,
 void Session::begin_task(const wire::RequestHeader& h, const wire::Message& m,
                          std::unique_ptr<splice::Task> task) {
   Exchange& e = expect(h, m);
+  remember_keys(e, m, world_.parts);
   e.task = std::move(task);
   e.whole = true;
   next_round(e);
@@ -198,6 +209,10 @@ void Session::finish_task(Exchange& e) {
       if (access != nullptr && fetched->stale(c)) access->refresh_soon();
     }
   }
+  if (const auto* join = dynamic_cast<splice::JoinTask*>(e.task.get());
+      join != nullptr && join->stale_coordinator()) {
+    for (const auto& key : e.keys) world_.new_topology.forget_coordinator(e.coordinator, key);
+  }
   if (body.null()) return close(CloseCause::link_lost, "no broker answered");
   put_answer(e, body);
   advance();
@@ -229,7 +244,9 @@ bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m
   const auto epoch = parts.top(Role::session_epoch).number;
   bool ours = false;
   for (const auto& leaf : parts.leaves()) {
-    ours |= world_.splice.topic_of(leaf.topic, leaf.topic_id) != nullptr;
+    const bool moves = world_.splice.topic_of(leaf.topic, leaf.topic_id) != nullptr;
+    if (!moves) world_.uses(leaf.topic, leaf.topic_id);
+    ours |= moves;
   }
   const bool incremental = session.present && session.number != 0 && epoch > 0;
   if (incremental && (ours || fetch_session_era_ != world_.splice.migrations().size())) {

@@ -39,7 +39,7 @@ void StragglerWatch::look(Cluster c) {
   if (access == nullptr || !access->reachable()) return;
   std::map<route::NativeNodeId, std::set<Key>> asked;
   for (const auto& [name, topic] : world_.splice.topics()) {
-    if (topic.held) continue;
+    if (topic.held || world_.splice.finished(topic)) continue;
     for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
       const auto& log = topic.partitions[i].log;
       const Key key{name, static_cast<std::int32_t>(i)};
@@ -200,6 +200,7 @@ bool StragglerWatch::take(const Key& key, const Late& late, const splice::Stragg
   for (const auto id : producers) who += (who.empty() ? "" : ",") + std::to_string(id);
   if (!world_.record(s, true)) return false;
   world_.reached("S8");
+  world_.swept_at[key.first] = Clock::now();
   const auto sessions = world_.sessions;
   for (const auto& session : sessions) session->route_changed({key.first});
   const auto* topic = world_.splice.topic(key.first);

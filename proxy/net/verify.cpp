@@ -45,6 +45,7 @@ void Verify::begin() {
       p.said.log = log.log;
       p.said.shown_end = log.shown_end.at;
       p.said.swept = log.stragglers;
+      p.said.finished = log.finished;
       p.said.edges.resize(log.log.segments().size());
       for (auto& c : p.said.clusters) c.error = no_answer("Metadata", limits_.metadata);
     }
@@ -75,6 +76,7 @@ void Verify::metadata() {
   std::vector<std::string> names;
   for (const auto& [name, topic] : world_.splice.topics()) names.push_back(name);
   for (const auto c : clusters) {
+    if (c == Cluster::old_cluster && world_.left_old()) continue;
     ++joint->left;
     ask_metadata(
         world_, c, names,

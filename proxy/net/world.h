@@ -13,10 +13,12 @@
 
 #include "proxy/net/daemon.h"
 #include "proxy/net/exchange.h"
+#include "proxy/net/group_gate.h"
 #include "proxy/net/resolver.h"
 #include "proxy/net/settings.h"
 #include "proxy/observe/events.h"
 #include "proxy/observe/metrics.h"
+#include "proxy/observe/snapshot.h"
 #include "proxy/route/dispatch.h"
 #include "proxy/route/identity.h"
 #include "proxy/route/topology.h"
@@ -28,6 +30,13 @@
 namespace shunt::net {
 
 class Session;
+
+// A group's member, as its coordinator lists it.
+struct GroupMember {
+  std::string id, client_id, host;
+  // The partitions assigned to it, by topic (ConsumerProtocolAssignment).
+  std::map<std::string, std::set<std::int32_t>> topics;
+};
 
 // What the sessions ask of the clusters' own connections (poller.h).
 class ClusterAccess {
@@ -47,9 +56,11 @@ class ClusterAccess {
                     const wire::Value& body, Answered done) = 0;
   // A broker that can be asked just now; nullopt: none.
   virtual std::optional<route::NativeNodeId> any_node() = 0;
-  // The groups that have a member of this client id which owns the partition, as of the last look.
-  virtual std::set<std::string> groups_of(const std::string& client_id, const std::string& topic,
-                                          std::int32_t partition) const = 0;
+  // As of the last look: its groups, and their members. Those that have moved away may be in it.
+  virtual const std::map<std::string, observe::GroupView>& groups() const = 0;
+  virtual const std::map<std::string, std::vector<GroupMember>>& members() const = 0;
+  // Not of KIP-848 or later, as ListGroups (v5, KIP-848) says.
+  virtual bool classic(const std::string& group) const = 0;
   virtual bool reachable() const = 0;
   virtual const std::string& error() const = 0;  // why it is not; empty: not tried yet, or it is
 };
@@ -96,6 +107,16 @@ struct World {
 
   std::set<std::pair<std::string, std::string>> members_seen;  // (group, member id)
   std::set<std::int64_t> producers_seen;                       // as clients know them
+  std::map<std::string, GroupSeen> groups_seen;
+  std::map<std::string, GroupGate*, std::less<>> gates;  // of groups that are being handed over
+  GroupGate* gate(std::string_view group) const {
+    const auto it = gates.find(group);
+    return it == gates.end() ? nullptr : it->second;
+  }
+  // Topics that clients use here and that are in no migration, since one was begun: when last.
+  std::map<std::string, Clock::time_point, std::less<>> used_elsewhere;
+  std::map<std::string, Clock::time_point> swept_at;  // by topic: when stragglers were swept in last
+  void uses(std::string_view topic, const wire::Uuid& shown_id);
   // Batches on their way to a migrated partition, by producer id, or of a client without one: when
   // it turns to another node, nothing but one road at a time keeps their order, and what is under
   // way of an id within the five batches that brokers remember (rules A4).
@@ -133,6 +154,13 @@ struct World {
     return c == route::Cluster::old_cluster ? old_topology : new_topology;
   }
   route::Seconds unix_now() const;
+  // A group's members, as its home lists them.
+  const std::vector<GroupMember>& members(const std::string& group) const;
+  // The groups that have a member of this client id which owns the partition, as of the last look.
+  std::set<std::string> groups_of(const std::string& client_id, const std::string& topic,
+                                  std::int32_t partition) const;
+  // All that may have a position: the journal's, and those that their homes list.
+  std::set<std::string> known_groups() const;
   // Writes identity's news to the journal: before the answer that shows them.
   void keep_identity();
   // Writes a record of the migration, then it holds. False: nothing has changed (a durable record
@@ -160,6 +188,7 @@ struct World {
   void unclear(const std::string& road, splice::PartitionLog* log, splice::Unclear u);
   bool all_clear() const;  // there is none
   void adopt_unclear();    // a migration has begun: those of its topics belong to it
+  bool left_old() const { return splice.left(); }
   std::string topic_of_road(const std::string& road) const;
   std::string place_of_road(const std::string& road) const {  // "orders-3"
     return topic_of_road(road) + '-' + road.substr(road.rfind('/') + 1);

@@ -56,6 +56,7 @@ struct GroupView {  // seen by this proxy or listed by the home cluster
   std::optional<std::int64_t> lag{};
   std::vector<std::string> topics{};  // those it has a position in
   std::optional<bool> drained{};      // all that lies before the seams has been read
+  bool at_new = false;                // its coordinator
 };
 
 struct Snapshot {

@@ -11,14 +11,18 @@ using wire::Parts;
 using wire::Role;
 using wire::Route;
 
-constexpr Cluster home = Cluster::old_cluster;
 constexpr std::int8_t resource_broker = 4, resource_broker_logger = 8;  // ConfigResource.Type
 
 class Decision {
  public:
   Decision(const wire::Message& request, const Parts& parts, const View& view, const Origin& origin,
            Dispatch& out)
-      : request_(request), parts_(parts), view_(view), origin_(origin), out_(out) {}
+      : request_(request),
+        parts_(parts),
+        view_(view),
+        origin_(origin),
+        out_(out),
+        home_(view.home()) {}
 
   void run() {
     switch (request_.route) {
@@ -28,6 +32,8 @@ class Decision {
         return;
       case Route::any:
         return anyone();
+      case Route::coordinator:
+        return who_coordinates();
       case Route::node:
         return node();
       case Route::leader:
@@ -55,20 +61,21 @@ class Decision {
     return t != nullptr && t->broker(n.id) != nullptr;
   }
 
-  // The addressed node if it can speak for the home cluster, else any broker there.
-  std::optional<NodeKey> fallback() const {
-    const Topology* t = view_.of(home);
+  // The addressed node if it can speak for this cluster, else any broker there.
+  std::optional<NodeKey> fallback(Cluster c) const {
+    const Topology* t = view_.of(c);
     if (t == nullptr) return std::nullopt;
     std::optional<NativeNodeId> preferred;
-    if (origin_.addressed && origin_.addressed->cluster == home) preferred = origin_.addressed->id;
+    if (origin_.addressed && origin_.addressed->cluster == c) preferred = origin_.addressed->id;
     const auto id = t->any(preferred);
-    return id ? std::optional(NodeKey{home, *id}) : std::nullopt;
+    return id ? std::optional(NodeKey{c, *id}) : std::nullopt;
   }
+  std::optional<NodeKey> fallback() const { return fallback(home_); }
 
   std::optional<NodeKey> controller() const {
-    const Topology* t = view_.of(home);
+    const Topology* t = view_.of(home_);
     if (t == nullptr) return std::nullopt;
-    if (const auto id = t->controller(); id && alive({home, *id})) return NodeKey{home, *id};
+    if (const auto id = t->controller(); id && alive({home_, *id})) return NodeKey{home_, *id};
     return fallback();
   }
 
@@ -124,11 +131,11 @@ class Decision {
 
   // KIP-392: a consumer with a rack that dialled a follower was sent there by the leader.
   bool replica_at_address(const Leaf& l) const {
-    if (!origin_.addressed || origin_.addressed->cluster != home) return false;
-    if (view_.homes != nullptr && view_.homes->home(l.topic, l.topic_id) != home) return false;
-    const Topology* t = view_.of(home);
+    if (!origin_.addressed || origin_.addressed->cluster != home_) return false;
+    if (view_.homes != nullptr && view_.homes->home(l.topic, l.topic_id) != home_) return false;
+    const Topology* t = view_.of(home_);
     if (t == nullptr || !alive(*origin_.addressed)) return false;
-    const auto name = l.topic.empty() ? t->topic_name(l.topic_id) : l.topic;
+    const auto name = l.topic.empty() ? view_.topic_name(l.topic_id) : l.topic;
     const Partition* p = t->partition(name, l.partition);
     return p != nullptr && std::find(p->replicas.begin(), p->replicas.end(),
                                      origin_.addressed->id) != p->replicas.end();
@@ -144,17 +151,31 @@ class Decision {
     if (const auto n = coordinator_of(kind, key.text)) to(n);
   }
 
+  Cluster home_of(CoordinatorKind kind, std::string_view key) const {
+    return kind == CoordinatorKind::group ? view_.group_home(key) : home_;
+  }
+
+  // Any broker of the cluster where it is says where it is.
+  void who_coordinates() {
+    const bool group = parts_.top(Role::coordinator_type).number != 1;
+    const auto kind = group ? CoordinatorKind::group : CoordinatorKind::transaction;
+    if (parts_.levels() == 1)
+      return each([&](const Leaf& l) { return fallback(home_of(kind, l.name)); });
+    to(fallback(home_of(kind, parts_.top(Role::coordinator_key).text)));
+    out_.anyone = true;
+  }
+
   std::optional<NodeKey> coordinator_of(CoordinatorKind kind, std::string_view key) {
-    const Topology* t = view_.of(home);
+    const Cluster c = home_of(kind, key);
+    const Topology* t = view_.of(c);
     if (t == nullptr) return std::nullopt;
-    if (const auto id = t->coordinator(kind, key); id && alive({home, *id})) {
-      return NodeKey{home, *id};
-    }
+    if (const auto id = t->coordinator(kind, key); id && alive({c, *id})) return NodeKey{c, *id};
     // A broker says best what is wrong with a key that was not found.
     const auto& lost = origin_.unresolved;
-    if (std::ranges::find(lost, key) != lost.end()) return fallback();
+    if (std::ranges::find(lost, key) != lost.end()) return fallback(c);
     out_.act = Act::resolve;
     out_.kind = kind;
+    out_.home = c;
     out_.key = key;
     return std::nullopt;
   }
@@ -177,9 +198,17 @@ class Decision {
   const View& view_;
   const Origin& origin_;
   Dispatch& out_;
+  const Cluster home_;
 };
 
 }  // namespace
+
+std::string_view View::topic_name(const wire::Uuid& shown_id) const {
+  const auto moving = homes != nullptr ? homes->topic_name(shown_id) : std::string_view{};
+  if (!moving.empty()) return moving;
+  const Topology* t = of(home());
+  return t != nullptr ? t->topic_name(shown_id) : std::string_view{};
+}
 
 void dispatch(const wire::Message& request, const wire::Parts& parts, const View& view,
               const Origin& origin, Dispatch& out) {
@@ -192,17 +221,17 @@ void dispatch(const wire::Message& request, const wire::Parts& parts, const View
 std::optional<NodeKey> leader_of(const View& view, std::string_view topic,
                                  const wire::Uuid& topic_id, std::int32_t partition,
                                  const Origin& origin, ProduceOrder::Mark batch) {
-  const Cluster at = view.homes != nullptr ? view.homes->home(topic, topic_id) : home;
+  const Cluster at =
+      view.homes != nullptr ? view.homes->home(topic, topic_id) : Cluster::old_cluster;
   const Topology* t = view.of(at);
-  if (t == nullptr || view.old_cluster == nullptr) return std::nullopt;
+  if (t == nullptr) return std::nullopt;
   if (origin.order != nullptr) {
     const auto bound = origin.order->bound(topic, topic_id, partition, batch, origin.addressed,
                                            origin.metadata_asked);
     if (bound && bound->cluster == at && t->broker(bound->id) != nullptr) return bound;
   }
-  // Clients know a topic by old's id.
   const Partition* p =
-      t->partition(topic.empty() ? view.old_cluster->topic_name(topic_id) : topic, partition);
+      t->partition(topic.empty() ? view.topic_name(topic_id) : topic, partition);
   if (p != nullptr && t->broker(p->leader) != nullptr) return NodeKey{at, p->leader};
   // Unknown topic, or no leader just now: the broker the client meant answers as it would alone.
   std::optional<NativeNodeId> preferred;

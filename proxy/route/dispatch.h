@@ -17,12 +17,18 @@
 
 namespace shunt::route {
 
-// Where topics live while they move: the cluster they are produced to.
+// Where things live while they move: topics in the cluster they are produced to.
 class Homes {
  public:
   virtual ~Homes() = default;
+  // Of all that names neither a topic nor a group: who answers Metadata, where the controller is.
+  virtual Cluster home() const { return Cluster::old_cluster; }
   // By name or, when that is empty, by the id that clients are shown.
   virtual Cluster home(std::string_view topic, const wire::Uuid& shown_id) const = 0;
+  // Of a group's coordinator.
+  virtual Cluster group_home(std::string_view) const { return home(); }
+  // Of the topic's id as clients are shown it; empty: not one that moves.
+  virtual std::string_view topic_name(const wire::Uuid&) const { return {}; }
 };
 
 // Both clusters as they are known. `fresh` null: that cluster is not configured or never seen.
@@ -30,6 +36,12 @@ struct View {
   const Topology* old_cluster = nullptr;
   const Topology* new_cluster = nullptr;
   const Homes* homes = nullptr;  // null: everything is on old
+  Cluster home() const { return homes != nullptr ? homes->home() : Cluster::old_cluster; }
+  Cluster group_home(std::string_view group) const {
+    return homes != nullptr ? homes->group_home(group) : Cluster::old_cluster;
+  }
+  // Of the id that clients are shown; empty: not known.
+  std::string_view topic_name(const wire::Uuid& shown_id) const;
   const Topology* of(Cluster c) const {
     return c == Cluster::old_cluster ? old_cluster : new_cluster;
   }
@@ -59,11 +71,12 @@ struct Dispatch {
   std::vector<wire::Choice> chosen;
   bool anyone = false;  // forward: any broker of that cluster would do as well
   CoordinatorKind kind = CoordinatorKind::group;
+  Cluster home = Cluster::old_cluster;  // resolve: the cluster to ask
   std::string key;
 };
 
-// Decides for one request. `parts` is the request taken apart. The home cluster of a topic is where
-// View::homes says, of everything else old. `out` is reused: its memory is kept.
+// Decides for one request. `parts` is the request taken apart; View::homes says where what it names
+// lives. `out` is reused: its memory is kept.
 void dispatch(const wire::Message& request, const wire::Parts& parts, const View& view,
               const Origin& origin, Dispatch& out);
 

@@ -71,7 +71,7 @@ bool assigned_to_new(const Value& topic) {
 // The answer's entry for one entry of the request that no broker is to see; null: it goes on.
 Value refusal(const State& state, wire::ApiKey api, const Value& entry) {
   if (api == create_topics) {
-    if (!assigned_to_new(entry)) return {};
+    if (state.left() || !assigned_to_new(entry)) return {};
     return Struct{{"Name", entry["Name"]},
                   {"ErrorCode", invalid_replica_assignment},
                   {"ErrorMessage",
@@ -80,7 +80,7 @@ Value refusal(const State& state, wire::ApiKey api, const Value& entry) {
   }
   const auto name = entry.is_text() ? entry.text() : entry["Name"].text();
   const TopicLog* topic = state.topic(name, entry["TopicId"].uuid());
-  if (topic == nullptr) return {};
+  if (topic == nullptr || state.left()) return {};
   switch (api) {
     case delete_topics: {
       Struct r = refused(*topic, "it cannot be deleted").fields();
@@ -124,7 +124,7 @@ class Sorter {
   }
   const TopicLog* config_of(const Value& entry) const {
     const bool topic = alters_configs(out_.api) && entry["ResourceType"].number() == resource_topic;
-    return topic ? state_.topic(entry["ResourceName"].text()) : nullptr;
+    return topic && !state_.left() ? state_.topic(entry["ResourceName"].text()) : nullptr;
   }
 
   const State& state_;

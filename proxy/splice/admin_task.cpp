@@ -26,7 +26,7 @@ class AdminTask : public Task {
       out.push_back(std::move(a));
       into_.push_back(into);
     };
-    ask(Cluster::old_cluster, request_.forward, &forwarded_);
+    ask(view_.home(), request_.forward, &forwarded_);
     ask(Cluster::old_cluster, request_.both, &of_old_);
     ask(Cluster::new_cluster, request_.both, &of_new_);
     return out;

@@ -1,5 +1,6 @@
 #include "proxy/splice/commits.h"
 
+#include <limits>
 #include <map>
 #include <set>
 #include <tuple>
@@ -11,7 +12,6 @@ using wire::Array;
 using wire::Struct;
 using wire::Value;
 
-constexpr Cluster home = Cluster::old_cluster;
 constexpr Cluster copied_to = Cluster::new_cluster;
 constexpr wire::ApiKey txn_offset_commit = 28, delete_groups = 42, offset_delete = 47;
 constexpr int group_id_not_found = 69;
@@ -43,7 +43,7 @@ std::set<PartitionKey> without_error(const Value& answer) {
   return out;
 }
 
-Value rewritten(const VirtualLog& log, const Value& partition) {
+Value rewritten(const VirtualLog& log, const Value& partition, Cluster home) {
   const auto at = partition["CommittedOffset"].number();
   Struct s = partition.fields();
   if (at >= 0) s.set("CommittedOffset", log.pair({at}).of(home));
@@ -56,7 +56,12 @@ class Shower {
   // `batched`: v8+, whose topics may have ids.
   Shower(const State& state, std::string group, bool batched, std::uint64_t asked,
          std::vector<CommitDrift>& drift)
-      : state_(state), group_(std::move(group)), batched_(batched), asked_(asked), drift_(drift) {}
+      : state_(state),
+        group_(std::move(group)),
+        home_(state.group_home(group_)),
+        batched_(batched),
+        asked_(asked),
+        drift_(drift) {}
 
   Value topics(const Value& from_home, bool all) {
     Array out;
@@ -90,12 +95,16 @@ class Shower {
       return s.set("CommittedOffset", known->at.at).set("Metadata", known->metadata);
     }
     const Pair pair = known != nullptr ? log.pair(known->at) : Pair{};
-    if (known != nullptr && pair.of(home) == at_home) {
+    if (known != nullptr && pair.of(home_) == at_home) {
       return s.set("CommittedOffset", known->at.at);
     }
-    const VirtualOffset shown = log.position({at_home, pair.of(copied_to)});
+    Pair torn = pair;
+    (home_ == Cluster::old_cluster ? torn.in_old : torn.in_new) = at_home;
+    if (known == nullptr && home_ == Cluster::new_cluster)
+      torn.in_old = std::numeric_limits<std::int64_t>::max();
+    const VirtualOffset shown = log.position(torn);
     if (known != nullptr) {
-      drift_.push_back({group_, topic.name, index_of(was), at_home, pair.of(home), known->at, shown,
+      drift_.push_back({group_, topic.name, index_of(was), at_home, pair.of(home_), known->at, shown,
                         text(was["Metadata"]), asked_});
     }
     return s.set("CommittedOffset", shown.at);
@@ -130,6 +139,7 @@ class Shower {
 
   const State& state_;
   std::string group_;
+  Cluster home_;
   bool batched_;
   std::uint64_t asked_;
   std::vector<CommitDrift>& drift_;
@@ -152,6 +162,7 @@ CommitRequest commit_request(const State& state, wire::ApiKey api, const Value& 
   out.api = api;
   out.group = text(request["GroupId"]);
   out.transactional_id = text(request["TransactionalId"]);
+  const Cluster home = state.group_home(out.group);
   Array topics;
   for (const Value& t : request["Topics"].array()) {
     const TopicLog* log = state.topic(t["Name"].text(), t["TopicId"].uuid());
@@ -160,7 +171,7 @@ CommitRequest commit_request(const State& state, wire::ApiKey api, const Value& 
     for (const Value& p : t["Partitions"].array()) {
       const VirtualLog* v = spliced(log, index_of(p));
       changed |= v != nullptr;
-      partitions.push_back(v == nullptr ? p : rewritten(*v, p));
+      partitions.push_back(v == nullptr ? p : rewritten(*v, p, home));
       if (v == nullptr) continue;
       out.positions.push_back({log->name, t["TopicId"].uuid(), index_of(p),
                                p["CommittedOffset"].number(), text(p["CommittedMetadata"])});
@@ -217,6 +228,7 @@ std::vector<Record> forgotten(const State& state, wire::ApiKey api, const Value&
 std::optional<Copy> copy_of(const State& state, const CommitAccepted& commit) {
   const PartitionLog* p = state.partition(commit.topic, {}, commit.partition);
   if (p == nullptr || !p->log.next_native(copied_to)) return std::nullopt;
+  if (state.group_home(commit.group) == copied_to) return std::nullopt;
   return Copy{commit.group, commit.topic, commit.partition, p->log.pair(commit.at).of(copied_to),
               commit.metadata};
 }

@@ -58,7 +58,7 @@ struct Copy {
   std::string metadata;
   bool operator==(const Copy&) const = default;
 };
-// Of an accepted commit; nullopt: new has no part of that partition.
+// Of an accepted commit; nullopt: new has no part of that partition, or is the group's home.
 std::optional<Copy> copy_of(const State& state, const CommitAccepted& commit);
 
 // The home's offset is not that of the journal's commit: somebody has committed past us.

@@ -37,14 +37,16 @@ class DeleteRecords : public PartitionsTask {
     const auto wanted = item.asked["Offset"].number();
     const bool all = wanted < 0;  // below -1: the leader refuses it
     const VirtualOffset up_to = all ? log.log.tail().start : VirtualOffset{wanted};
-    const Cluster first = all ? log.log.tail().cluster : holder(log.log, up_to);
+    const Cluster first =
+        all || log.finished ? log.log.tail().cluster : holder(log.log, up_to);
     const auto below = log.log.pair(up_to);
     if (past_candidate(log, below)) return done(failed(item, offset_out_of_range));
     if (item.told_by(first).null()) {
       return ask(first, question(item, all ? end(log, wanted) : below.of(first)));
     }
     const Cluster second = other(first);
-    if (item.told_by(second).null() && has_below(log.log, second, up_to)) {
+    const bool gone = log.finished && second == Cluster::old_cluster;
+    if (item.told_by(second).null() && !gone && has_below(log.log, second, up_to)) {
       return ask(second, question(item, below.of(second)));
     }
     return done(kept(item, log));
@@ -67,7 +69,8 @@ class DeleteRecords : public PartitionsTask {
 
   // A cluster that was not asked has all it had.
   Value kept(const Item& item, PartitionLog& log) const {
-    const auto low = [&](Cluster c) {
+    const auto low = [&](Cluster c) -> std::int64_t {
+      if (log.finished && c == Cluster::old_cluster) return *log.log.next_native(c);
       return item.told_by(c).null() ? 0 : item.told_by(c)["LowWatermark"].number();
     };
     const auto at = log.log.position({low(Cluster::old_cluster), low(Cluster::new_cluster)});

@@ -29,13 +29,10 @@ std::optional<NodeKey> Fetch::place(Item& it, Asked& kind) const {
   }
   const auto& segments = p->log.segments();
   it.segment = p->log.at({it.at});
-  const auto skipped = [&](const Segment& s) {
-    return p->skips_new && s.cluster == Cluster::new_cluster && !s.open();
-  };
   while (!segments[it.segment].open() &&
-         (skipped(segments[it.segment]) ||
+         (p->jumps(segments[it.segment]) ||
           it.nothing(segments[it.segment].cluster) >= segments[it.segment].native_end)) {
-    if (skipped(segments[it.segment])) {
+    if (p->jumps(segments[it.segment])) {
       if (!it.gap) it.gap = VirtualOffset{it.at};
       it.skips = true;
     }
@@ -66,10 +63,10 @@ std::optional<NodeKey> Fetch::place(Item& it, Asked& kind) const {
 
 std::optional<NodeKey> Fetch::plain_node(const Item& it) const {
   const FetchTopic& t = topics_[it.topic];
-  const auto* topology = view_.old_cluster;
+  const auto* topology = view_.of(view_.home());
   if (!rack_.empty() && topology != nullptr && addressed_ &&
-      addressed_->cluster == Cluster::old_cluster && topology->broker(addressed_->id)) {
-    const auto name = t.name.empty() ? topology->topic_name(t.id) : std::string_view(t.name);
+      addressed_->cluster == view_.home() && topology->broker(addressed_->id)) {
+    const auto name = t.name.empty() ? view_.topic_name(t.id) : std::string_view(t.name);
     const auto* p = topology->partition(name, it.partition);
     if (p != nullptr && std::ranges::find(p->replicas, addressed_->id) != p->replicas.end()) {
       return addressed_;
@@ -89,7 +86,7 @@ std::vector<Task::Ask> Fetch::ask(std::initializer_list<Item::Is> wanted, std::i
     if (!node && it.is == Item::Is::waits) continue;
     if (!node) {
       const auto* p = log(it);
-      fail(it, p == nullptr ? Cluster::old_cluster : p->log.segments()[it.segment].cluster);
+      fail(it, p == nullptr ? view_.home() : p->log.segments()[it.segment].cluster);
       continue;
     }
     auto a = std::ranges::find_if(asked_, [&](const Asked& o) {

@@ -39,10 +39,11 @@ bool finds_record(std::int64_t timestamp) { return timestamp >= 0 || timestamp =
 bool empty(const Segment& s) { return s.native_start == s.native_end; }
 
 // The clusters whose records are shown.
-std::vector<Cluster> shown_clusters(const VirtualLog& log) {
+std::vector<Cluster> shown_clusters(const PartitionLog& log) {
   std::vector<Cluster> out;
-  for (const Segment& s : log.segments()) {
-    if (!empty(s) && std::ranges::find(out, s.cluster) == out.end()) out.push_back(s.cluster);
+  for (const Segment& s : log.log.segments()) {
+    const bool shown = !empty(s) && !(log.finished && s.cluster == Cluster::old_cluster);
+    if (shown && std::ranges::find(out, s.cluster) == out.end()) out.push_back(s.cluster);
   }
   return out;
 }
@@ -71,7 +72,7 @@ class ListOffsets : public PartitionsTask {
     }
     if (timestamp == latest) return end(item, log);
     if (timestamp == earliest) return start(item, log);
-    const auto clusters = shown_clusters(log.log);
+    const auto clusters = shown_clusters(log);
     if (timestamp < max_time && clusters.size() > 1) {
       return done(failed(item, unsupported_version));
     }
@@ -96,7 +97,7 @@ class ListOffsets : public PartitionsTask {
 
   Step start(const Item& item, PartitionLog& log) const {
     for (const Segment& s : log.log.segments()) {
-      if (empty(s)) continue;
+      if (empty(s) || log.jumps(s)) continue;
       const Value& told = item.told_by(s.cluster);
       if (told.null()) return ask(s.cluster, question(item));
       const auto kept = told["Offset"].number();

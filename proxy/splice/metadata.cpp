@@ -63,7 +63,11 @@ std::optional<Value> topic(const State& state, const route::View& view, wire::Ap
   Array partitions;
   for (const Value& p : was["Partitions"].array()) {
     const auto index = p["PartitionIndex"].number();
-    if (index < 0 || static_cast<std::size_t>(index) >= log->partitions.size()) continue;
+    if (index < 0) continue;
+    if (static_cast<std::size_t>(index) >= log->partitions.size()) {
+      if (state.finished(*log)) partitions.push_back(p);  // added since, to new alone
+      continue;
+    }
     const PartitionLog& of = log->partitions[static_cast<std::size_t>(index)];
     partitions.push_back(of.log.spliced() ? partition(of, view, api, log->name, p) : p);
   }

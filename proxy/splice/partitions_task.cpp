@@ -55,14 +55,15 @@ std::optional<NodeKey> PartitionsTask::node(const Item& item, Cluster c) const {
 
 PartitionsTask::Step PartitionsTask::step(Item& item) {
   PartitionLog* log = state_.partition(item.topic, {}, item.index);
-  const Value& told = item.told_by(Cluster::old_cluster);
+  const Cluster home = std::as_const(state_).home(item.topic, {});
+  const Value& told = item.told_by(home);
   const bool asked_as_passing = item.passes && !told.null();
   if (log != nullptr && log->log.spliced() && !asked_as_passing) {
     item.passes = false;
     return next(item, *log);
   }
   item.passes = true;
-  if (told.null()) return ask(Cluster::old_cluster, item.asked);
+  if (told.null()) return ask(home, item.asked);
   return done(told["ErrorCode"].number() != 0 ? told : passing(item, log, told));
 }
 

@@ -54,7 +54,8 @@ class Judge {
   PartitionProof take() && {
     const auto& segments = said_.log.segments();
     for (const auto c : {Cluster::old_cluster, Cluster::new_cluster}) {
-      if (said_.log.next_native(c)) cluster(c);
+      const bool gone = said_.finished && c == Cluster::old_cluster;
+      if (said_.log.next_native(c) && !gone) cluster(c);
     }
     for (std::size_t i = 0; i < segments.size(); ++i) segment(i);
     for (std::size_t i = 0; i + 1 < segments.size(); ++i) seam(i);
@@ -185,6 +186,7 @@ GroupProof judge(const GroupSaid& said, std::string& problem) {
   out.new_committed = said.committed[1].value_or(-1);
   problem.clear();
   for (const auto c : {Cluster::old_cluster, Cluster::new_cluster}) {
+    if (said.handed && c == Cluster::old_cluster) continue;  // it knows nothing of the group
     const auto& has = said.committed[static_cast<std::size_t>(c)];
     const bool copy = c == Cluster::new_cluster && said.copying;
     const auto [least, most] = std::minmax({said.expected.of(c), said.when_asked.of(c)});

@@ -82,6 +82,7 @@ struct PartitionSaid {
   VirtualLog log;
   std::int64_t shown_end = 0;  // everything shown of it lies below; before the ends were read
   std::int64_t swept = 0;
+  bool finished = false;         // what old has is of no interest any more
   LogSaid clusters[2];           // by cluster; one without a segment is not asked
   std::vector<EdgesSaid> edges;  // by segment
 };
@@ -101,6 +102,7 @@ struct GroupSaid {
   Pair expected, when_asked;
   std::optional<std::int64_t> committed[2];  // by cluster; -1: none; nullopt: not answered
   bool copying = false;                      // new's copy is under way
+  bool handed = false;                       // its home is new: old knows nothing of it
 };
 // `problem`: empty, or what differs. One that did not answer is not ok without a problem of its
 // own.

@@ -165,6 +165,20 @@ struct MigrationPaused {
   std::string migration;
   bool paused = false;
 };
+// A group's coordinator has moved to new: its home is there from now on (hand-over, rules B3, B4).
+struct GroupHanded {
+  std::string group;
+  // Old's last one; clients are shown new's above it: assignors compare them. 0: it had none.
+  std::int32_t generation = 0;
+  std::vector<std::string> members;  // ids that old issued and new does not know
+  UnixMillis at = 0;
+};
+// Old is not needed any more for the migration's topics; what only it has is shown no more.
+struct MigrationFinished {
+  std::string migration;
+  bool left = false;  // nor for anything else that is used here: it may be switched off
+  UnixMillis at = 0;
+};
 // For the journal's snapshots: one partition as it stands.
 struct PartitionKept {
   std::string topic;
@@ -180,6 +194,7 @@ struct PartitionKept {
 using Record =
     std::variant<JournalNamed, MigrationStarted, CutIntended, CutAborted, CutSealed, CutFlipped,
                  Swept, ProducerMapped, FirstAccepted, CommitAccepted, CommitForgotten,
-                 MigrationPaused, PartitionKept, Rewritten, NewSkipped, GroupsMoved>;
+                 MigrationPaused, PartitionKept, Rewritten, NewSkipped, GroupsMoved, GroupHanded,
+                 MigrationFinished>;
 
 }  // namespace shunt::splice

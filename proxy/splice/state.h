@@ -36,6 +36,7 @@ struct PartitionLog {
   std::vector<BatchId> rewritten;     // of those: it is one
   std::int64_t stragglers = 0;        // records that were swept in
   bool skips_new = false;             // closed segments there are jumped over (rules B1)
+  bool finished = false;              // so are those of old
 
   // Of the running daemon.
   std::uint64_t swept = 0;  // State::sweeps() when it was swept last
@@ -54,6 +55,11 @@ struct PartitionLog {
   // Resends of unclear batches that were let through a hold: all of them, those not answered yet.
   std::uint64_t resent = 0, resent_unanswered = 0;
 
+  // Is what it holds out of the readers' reach?
+  bool jumps(const Segment& s) const {
+    const bool fresh = s.cluster == Cluster::new_cluster;
+    return !s.open() && (fresh ? skips_new : finished);
+  }
   // Where the newest cut's seam lies; 0 before the first one.
   VirtualOffset seam() const { return log.run_start().start; }
   // Between here and the seam nothing is left to read (rules C2): compaction may have taken it.
@@ -109,6 +115,7 @@ struct Migration {
   std::vector<std::string> topics;
   UnixMillis since = 0;
   bool paused = false;
+  UnixMillis finished = 0;  // when; 0: it is open
   std::vector<Move> moves;
   // The newest move that stands and can be taken back; null: none.
   const Move* newest() const;
@@ -120,6 +127,13 @@ struct Migration {
   void count_groups();                                // the moves have changed
   bool all_read_new = false;                          // but for these
   std::map<std::string, bool, std::less<>> read_new;  // group -> may it?
+};
+
+// A group whose coordinator is at new since its hand-over.
+struct Handed {
+  std::int32_t generation = 0;                // added to new's where clients see it
+  std::set<std::string, std::less<>> members;  // ids that old issued
+  UnixMillis at = 0;
 };
 
 // A group's last accepted commit of a partition.
@@ -158,7 +172,17 @@ class State : public route::Homes {
     std::int32_t partition = -1;
   };
   Place place_of(const PartitionLog& log) const;
+  Cluster home() const override { return left_ ? Cluster::new_cluster : Cluster::old_cluster; }
   Cluster home(std::string_view topic, const wire::Uuid& shown_id) const override;
+  Cluster group_home(std::string_view group) const override {
+    return left_ || handed(group) != nullptr ? Cluster::new_cluster : Cluster::old_cluster;
+  }
+  std::string_view topic_name(const wire::Uuid& shown_id) const override;
+  // Null: its home is where it was.
+  const Handed* handed(std::string_view group) const;
+  const std::map<std::string, Handed, std::less<>>& all_handed() const { return handed_; }
+  // Nothing goes to old any more.
+  bool left() const { return left_; }
   // By name or, when that is empty, by id. Null: not in a migration, or no such partition.
   const TopicLog* topic(std::string_view name, const wire::Uuid& shown_id) const;
   PartitionLog* partition(std::string_view topic, const wire::Uuid& shown_id, std::int32_t index);
@@ -172,6 +196,7 @@ class State : public route::Homes {
 
   const std::map<std::string, Migration>& migrations() const { return migrations_; }
   const Migration* migration(std::string_view id) const;
+  bool finished(const TopicLog& t) const;
   // Does this reader wait at the seam of a topic that is written at new?
   bool waits(const TopicLog& t, std::string_view group) const;
   const Move* move(std::string_view id) const;
@@ -209,6 +234,8 @@ class State : public route::Homes {
   const char* take(const Rewritten& r);
   const char* take(const NewSkipped& r);
   const char* take(const GroupsMoved& r);
+  const char* take(const GroupHanded& r);
+  const char* take(const MigrationFinished& r);
   Move* find_move(std::string_view id);
   void keep_shown(TopicLog& t);
 
@@ -223,6 +250,8 @@ class State : public route::Homes {
   std::map<std::pair<std::int64_t, std::uint32_t>, std::int64_t> drawn_of_;  // the reverse
   std::map<std::string, std::map<CommitKey, Commit>> commits_;
   std::uint64_t last_commit_ = 0;
+  std::map<std::string, Handed, std::less<>> handed_;
+  bool left_ = false;
 };
 
 }  // namespace shunt::splice

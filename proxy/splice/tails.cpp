@@ -12,7 +12,7 @@ const route::Shift* Tails::at(std::string_view topic, const wire::Uuid& shown_id
   shift_ = {};
   failed_ = false;
   if (log_ == nullptr) {
-    if (from_ == Cluster::old_cluster) return nullptr;
+    if (from_ == state_.home(topic, shown_id)) return nullptr;
     shift_.refused = "the new cluster answers for a partition that is in no migration";
     return &shift_;
   }

@@ -92,6 +92,7 @@ enum class Route : std::uint8_t {
   internal,
   self,
   any,
+  coordinator,  // any broker of the cluster where that group (or transaction) has its home
   node,
   leader,
   group,

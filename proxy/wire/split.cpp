@@ -144,6 +144,7 @@ void SplitWalk::field(const Token& t) {
       break;
     case Role::group_id:
     case Role::transactional_id:
+    case Role::coordinator_key:
     case Role::resource_name:
       if (l.name_size != 0) break;
       l.name = chars(t.content);

@@ -49,7 +49,7 @@ struct Leaf {
   std::string_view topic{};  // of the topic around it (two levels)
   Uuid topic_id{};
   std::int32_t partition = -1;
-  std::string_view name{};    // a group, transactional id or resource name
+  std::string_view name{};    // a group, transactional id, coordinator key or resource name
   std::uint64_t name_at = 0;  // where that string (its length prefix) stands, and its bytes
   std::uint32_t name_size = 0;
   std::int8_t resource_type = 0;

@@ -223,7 +223,7 @@ constexpr Field field_table[] = {
     // FindCoordinatorRequest
     /* 193 */ {"Key", T::string, no, R::coordinator_key, {0, 3}, {}, {}, -1, no, no, 0, 0, 0},
     /* 194 */ {"KeyType", T::int8, no, R::coordinator_type, {1, 6}, {}, {}, -1, no, no, 0, 0, 0},
-    /* 195 */ {"CoordinatorKeys", T::string, yes, R::coordinator_key, {4, 6}, {}, {}, -1, no, no, 0, 0, 0},
+    /* 195 */ {"CoordinatorKeys", T::string, yes, R::coordinator_key, {4, 6}, {}, {}, -1, yes, no, 0, 0, 0},
     // FindCoordinatorResponse
     /* 196 */ {"ThrottleTimeMs", T::int32, no, R::throttle_ms, {1, 6}, {}, {}, -1, no, no, 0, 0, 0},
     /* 197 */ {"ErrorCode", T::int16, no, R::error, {0, 3}, {}, {}, -1, no, no, 0, 0, 0},
@@ -231,7 +231,7 @@ constexpr Field field_table[] = {
     /* 199 */ {"NodeId", T::int32, no, R::node_id, {0, 3}, {}, {}, -1, no, no, 0, 0, 0},
     /* 200 */ {"Host", T::string, no, R::host, {0, 3}, {}, {}, -1, no, no, 0, 0, 0},
     /* 201 */ {"Port", T::int32, no, R::port, {0, 3}, {}, {}, -1, no, no, 0, 0, 0},
-    /* 202 */ {"Coordinators", T::structure, yes, R::none, {4, 6}, {}, {}, -1, no, no, 0, 203, 6},
+    /* 202 */ {"Coordinators", T::structure, yes, R::none, {4, 6}, {}, {}, -1, yes, no, 0, 203, 6},
     /* 203 */ {"Key", T::string, no, R::coordinator_key, {4, 6}, {}, {}, -1, no, no, 0, 0, 0},
     /* 204 */ {"NodeId", T::int32, no, R::node_id, {4, 6}, {}, {}, -1, no, no, 0, 0, 0},
     /* 205 */ {"Host", T::string, no, R::host, {4, 6}, {}, {}, -1, no, no, 0, 0, 0},
@@ -1932,8 +1932,8 @@ constexpr Message message_table[] = {
     {"OffsetCommitResponse", 8, no, Route::group, {2, 10}, {8, 10}, {2, 10}, 151, 2},
     {"OffsetFetchRequest", 9, yes, Route::group, {1, 10}, {6, 10}, {1, 10}, 158, 4},
     {"OffsetFetchResponse", 9, no, Route::group, {1, 10}, {6, 10}, {1, 10}, 171, 4},
-    {"FindCoordinatorRequest", 10, yes, Route::any, {0, 6}, {3, 6}, {0, 5}, 193, 3},
-    {"FindCoordinatorResponse", 10, no, Route::any, {0, 6}, {3, 6}, {0, 5}, 196, 7},
+    {"FindCoordinatorRequest", 10, yes, Route::coordinator, {0, 6}, {3, 6}, {0, 5}, 193, 3},
+    {"FindCoordinatorResponse", 10, no, Route::coordinator, {0, 6}, {3, 6}, {0, 5}, 196, 7},
     {"JoinGroupRequest", 11, yes, Route::group, {0, 9}, {6, 9}, {0, 9}, 209, 8},
     {"JoinGroupResponse", 11, no, Route::group, {0, 9}, {6, 9}, {0, 9}, 219, 9},
     {"HeartbeatRequest", 12, yes, Route::group, {0, 4}, {4, 4}, {0, 4}, 231, 4},

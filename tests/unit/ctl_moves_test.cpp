@@ -262,7 +262,7 @@ TEST_CASE("shuntctl: a step that takes longer than one waits goes on") {
   std::size_t asked = 0;
   api.with([&](FakeOperator& acting, observe::Events&) {
     asked = acting.asked.size();
-    acting.finish();
+    acting.let_go();
   });
   CHECK(asked == 2);
   CHECK(api.scratch().run(shuntctl() + " --socket " + api.socket() + " status").code == 0);

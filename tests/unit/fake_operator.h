@@ -15,17 +15,18 @@ class FakeOperator : public net::Operator {
   splice::State shown;
   std::string running;                 // its step
   std::optional<net::Refused> refuse;  // everything
-  bool late = false;                   // answers only when finish() is called
+  bool late = false;                   // answers only when let_go() is called
   net::Plan planned;
   net::ProduceMoved moved;
   net::GroupsMoved groups_moved;
   bool undoes_groups = false;
   net::Proof proof;
+  net::Finished finished;
   std::vector<net::GroupLag> lags;
   std::string id = "m1";
   std::vector<std::string> asked;  // in words
 
-  void finish() {
+  void let_go() {
     for (auto& call : std::exchange(waiting_, {})) call();
   }
 
@@ -60,6 +61,10 @@ class FakeOperator : public net::Operator {
   }
   void pause(const std::string& migration, bool paused, Done<std::string> done) override {
     tell(paused ? "pause" : "resume", '\'' + migration + '\'', done, id);
+  }
+  void finish(const net::FinishRequest& r, Done<net::Finished> done) override {
+    tell("finish", '\'' + r.migration + '\'' + (r.accept_history ? " accept_history" : ""), done,
+         finished);
   }
   void verify(Done<net::Proof> done) override { tell("verify", "", done, proof); }
   void lag(const std::string& group, Done<std::vector<net::GroupLag>> done) override {

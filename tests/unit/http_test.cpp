@@ -79,7 +79,7 @@ TEST_CASE("http: an answer that comes later; its step goes on when nobody waits 
   std::thread other([&] { got = call(api.socket(), "POST", "/pause", "", std::nullopt, failure); });
   while (asked() < 2) std::this_thread::yield();
   CHECK(call(api.socket(), "GET", "/status", "", std::nullopt, failure));  // not held up
-  api.with([](FakeOperator& op, observe::Events&) { op.finish(); });
+  api.with([](FakeOperator& op, observe::Events&) { op.let_go(); });
   other.join();
   REQUIRE(got);
   CHECK(got->status == 200);

@@ -31,10 +31,15 @@ struct OneBroker : net::ClusterAccess {
 
   void refresh_soon() override {}
   void groups_changed() override {}
-  std::set<std::string> groups_of(const std::string&, const std::string&,
-                                  std::int32_t) const override {
-    return {};
+  const std::map<std::string, observe::GroupView>& groups() const override {
+    static const std::map<std::string, observe::GroupView> none;
+    return none;
   }
+  const std::map<std::string, std::vector<net::GroupMember>>& members() const override {
+    return group_members;
+  }
+  std::map<std::string, std::vector<net::GroupMember>> group_members;
+  bool classic(const std::string&) const override { return true; }
   bool reachable() const override { return mood != Mood::away; }
   const std::string& error() const override { return nothing; }
   std::string nothing;
@@ -140,7 +145,7 @@ struct Both {
   }
   std::vector<splice::GroupLag> lag(const std::set<std::string>& groups) {
     return run<std::vector<splice::GroupLag>>([&](auto done) {
-      std::make_shared<net::Lag>(world, members, net::LagLimits{30ms, 30ms})->start(groups, done);
+      std::make_shared<net::Lag>(world, net::LagLimits{30ms, 30ms})->start(groups, done);
     });
   }
 
@@ -148,7 +153,6 @@ struct Both {
   fake::NoMemory memory;
   net::World world;
   OneBroker brokers[2];
-  net::Members members;
   splice::MigrationStarted started;
 };
 
@@ -240,7 +244,7 @@ TEST_CASE("lag: a position of the home before the cut, of the journal after it")
   CHECK(all[0].partitions[0].position == 30);
   CHECK(all[0].partitions[0].end == 40);
   b.cut();
-  b.members["g"].push_back({"m-1", "app", "h", {{"t", {0}}}});
+  b.brokers[0].group_members["g"].push_back({"m-1", "app", "h", {{"t", {0}}}});
   all = b.lag({"g"});
   REQUIRE(all.size() == 1);
   const auto& p = all[0].partitions[0];

@@ -227,11 +227,11 @@ TEST_CASE("routes: a step that outlasts wait_ms is answered with its move, once"
   REQUIRE(api.answers.size() == 1);
   CHECK(api.answers[0].status == 202);
   CHECK(api.answers[0].body == "{\"api\":1,\"move\":\"m1.2\"}\n");
-  api.op.finish();
+  api.op.let_go();
   CHECK(api.answers.size() == 1);
   // The answer was first: the timer says nothing any more.
   api.ask("POST", "/undo", R"({"wait_ms":1})");
-  api.op.finish();
+  api.op.let_go();
   CHECK(api.answers.size() == 2);
   CHECK(api.answers[1].status == 200);
   api.timer();

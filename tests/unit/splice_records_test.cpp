@@ -81,7 +81,10 @@ std::vector<splice::Record> life() {
       splice::NewSkipped{"orders", 1, true},
       splice::GroupsMoved{"m1", "m1.3", to_new, {"billing", "gr\xc3\xbcn"}, "", 18},
       splice::GroupsMoved{"m1", "m1.4", from_old, {"billing"}, "m1.3", 19},
-      splice::GroupsMoved{"m1", "m1.5", to_new, {}, "", 20}};
+      splice::GroupsMoved{"m1", "m1.5", to_new, {}, "", 20},
+      splice::GroupHanded{"billing", 7, {"c-1", "c-\xfe"}, 21},
+      splice::GroupHanded{"simple", 0, {}, 22},
+      splice::MigrationFinished{"m1", true, 23}};
   return out;
 }
 
