@@ -7,6 +7,7 @@ each with its control directly at old.
 import re
 import time
 from collections import Counter
+from dataclasses import replace
 
 from client import progress
 from finishing import FINISH
