@@ -5,7 +5,6 @@ give each command at the same moment: one of them does it, the other is told so,
 
 from client import progress
 from fault_scene import PARTITIONS, Scene
-from finishing import FINISH
 from history import judge
 from operate import create_topics
 from operator_desk import BRIEF, Command, Stands, asleep, brokers
@@ -108,9 +107,8 @@ class Killed(Operated):
         self.again(f"move fetch --group {self.groups[1]} --wait", self.here())
         self.asked("move fetch --all", moves=[FORTH, FETCH, FETCH], at_new=sorted(self.groups))
         self.goes_on()
-        if FINISH:
-            self.handing_over()
-            self.goes_on()
+        self.handing_over()
+        self.goes_on()
 
     # ---- one command -----------------------------------------------------------------------------------------------------
     def here(self):
@@ -212,9 +210,8 @@ class Doubled(Operated):
         self.at_seam()
         self.moves("move fetch --all", moves=[FORTH, FETCH], at_new=[self.topic])
         self.goes_on()
-        if FINISH:
-            self.against_finish()
-            self.goes_on()
+        self.against_finish()
+        self.goes_on()
 
     def here(self):
         return self.stands.of(self.topic, self.groups)

@@ -5,7 +5,6 @@ one client restarted directly at new. Judged by what the clients print; the same
 
 import time
 
-from finishing import FINISH
 from migrate import create_on_both
 from operate import create_topics, switched_off
 from verifiable import Consumer, Producer, all_read, held, longest, problems
@@ -108,12 +107,9 @@ class Walk:
         self.all_go()
         self.verify()
         self.control()
-        if FINISH:
-            self.finish()
-            with switched_off(self.pair.old):
-                self.without_old()
-                self.end()
-        else:
+        self.finish()
+        with switched_off(self.pair.old):
+            self.without_old()
             self.end()
 
     # ---- the script's words ----------------------------------------------------------------------------------------------

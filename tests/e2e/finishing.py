@@ -1,3 +1,0 @@
-"""Whether `finish` is there already."""
-
-FINISH = True
