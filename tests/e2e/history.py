@@ -132,10 +132,10 @@ def all_polled(clients):
     return acked <= {e["value"] for c in clients for e in c.events("polled")}
 
 
-def longest_gap(clients, event, since, until):
-    """Seconds of the longest silence of one event within [since, until]."""
+def longest_gap(clients, event, since, until, of=lambda e: True):
+    """Seconds of the longest silence of one event (of those wanted) within [since, until]."""
     times = sorted(
-        {e["time"] for c in clients for e in c.events(event) if since <= e["time"] <= until}
+        {e["time"] for c in clients for e in c.events(event) if since <= e["time"] <= until and of(e)}
     )
     edges = [since, *times, until]
     return max(b - a for a, b in zip(edges, edges[1:]))

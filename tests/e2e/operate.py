@@ -1,6 +1,7 @@
 """What an operator does to a cluster while clients run, directly at its brokers: topics, leader moves, a broker's death."""
 
 import signal
+import socket
 from contextlib import contextmanager
 
 import kafka
@@ -128,6 +129,24 @@ def asleep(cluster):
         for program in programs:
             program.process.send_signal(signal.SIGCONT)
     wait_for(f"{cluster.name} in sync", cluster.in_sync, 60)
+
+
+@contextmanager
+def switched_off(cluster):
+    """SIGTERM ends its brokers; they are gone and nobody listens where they were. Afterwards it is as before."""
+    brokers = [cluster.programs[f"broker-{node}"] for node in cluster.ids]
+    for broker in reversed(brokers):  # the controller last
+        broker.kill(signal.SIGTERM, 60)
+    try:
+        for port in cluster.all_ports():
+            with socket.socket() as asked:
+                if asked.connect_ex(("127.0.0.1", port)) == 0:
+                    raise RuntimeError(f"{cluster.name}: somebody listens at {port}")
+        yield
+    finally:
+        for node in cluster.ids:
+            cluster.start_node(node)
+        cluster.wait_ready()
 
 
 def forget_seams(*clusters):

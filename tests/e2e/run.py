@@ -17,18 +17,20 @@ import control  # noqa: E402
 import counter  # noqa: E402
 import cut  # noqa: E402
 import faults  # noqa: E402
-import groups  # noqa: E402
-import handover  # noqa: E402
 import guided  # noqa: E402
+import handover  # noqa: E402
 import key_offset  # noqa: E402
 import lagging  # noqa: E402
 import lifecycle  # noqa: E402
 import mistakes  # noqa: E402
+import operators  # noqa: E402
 import protocol  # noqa: E402
 import relay_test  # noqa: E402
 import retention  # noqa: E402
 import roundtrip  # noqa: E402
+import scheme1  # noqa: E402
 import storm  # noqa: E402
+import walk  # noqa: E402
 from lab import Lab  # noqa: E402
 from operate import forget_seams  # noqa: E402
 from report import Report, together  # noqa: E402
@@ -41,7 +43,9 @@ ROWS = [
     [("mistakes", mistakes)],
     [("storm", storm)],
     [("cut", cut)],
-    [("groups", groups)],
+    [("scheme1", scheme1)],
+    [("walk", walk)],
+    [("operators", operators)],
     [("handover", handover)],
     [("guided", guided)],
     [("key-offset", key_offset)],
@@ -53,20 +57,23 @@ ROWS = [
     [("protocol", protocol)],
 ]
 # Two at once are more than two processors carry without time-outs of the clients' own.
-ONE_AT_A_TIME = {"mistakes", "storm", "cut", "groups", "guided", "handover", "key-offset", "lagging", "retention", "faults", "relay"}
+ONE_AT_A_TIME = {"mistakes", "storm", "cut", "key-offset", "lagging", "retention", "faults", "guided", "handover", "operators", "relay",
+                 "scheme1", "walk"}
 # Long, and nearly the same for both pairs: both only with --all. 3.9.2 offers the most versions.
 ONE_PAIR = {
     "cut": "2.8.2",
     "faults": "2.8.2",
-    "groups": "3.9.2",
     "handover": "2.8.2",
     "guided": "3.9.2",
+    "scheme1": "3.9.2",
     "key-offset": "3.9.2",
     "lagging": "3.9.2",
     "mistakes": "3.9.2",
+    "operators": "3.9.2",
     "protocol": "3.9.2",
     "relay": "3.9.2",
     "retention": "3.9.2",
+    "walk": "3.9.2",
 }
 
 

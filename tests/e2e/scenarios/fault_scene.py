@@ -20,7 +20,7 @@ rows = {}  # of the table: (pair, scene) -> [(move, step, fault, outcome, the ch
 class Scene:
     """Clients of some libraries on a topic each, at a daemon of their own; controls directly at old."""
 
-    name, number = "faults", 30
+    scenario, name, number = "faults", "faults", 30
     kinds = ("java", "librdkafka")
 
     def __init__(self, pair, report):
@@ -36,7 +36,7 @@ class Scene:
         self.shunt = self.make_shunt()
         try:
             self.report.guard(
-                "faults", self.pair.name, self.name, self.run, lambda: self.clients.values(), self.shunt
+                self.scenario, self.pair.name, self.name, self.run, lambda: self.clients.values(), self.shunt
             )
         finally:
             for client in self.clients.values():
@@ -47,14 +47,21 @@ class Scene:
         return self.pair.own_shunt(self.name, self.number, level="debug")
 
     def line(self, ok, who, text):
-        return self.report.line(ok, "faults", self.pair.name, who, text)
+        return self.report.line(ok, self.scenario, self.pair.name, who, text)
 
     def proxied(self):
         return [c for (_, side), c in self.clients.items() if side == "proxied"]
 
+    def own(self):
+        """The topics of the clients at the daemon, and their groups."""
+        return [self.topics[kind, "proxied"] for kind in self.kinds]
+
     def start(self):
-        own = [self.topics[kind, "proxied"] for kind in self.kinds]
-        create_on_both(self.pair, own, PARTITIONS)
+        self.start_clients()
+        self.migration = Migration(self.shunt, self.own())
+
+    def start_clients(self):
+        create_on_both(self.pair, self.own(), PARTITIONS)
         create_topics(self.pair.old, [self.topics[kind, "direct"] for kind in self.kinds], PARTITIONS)
         self.shunt.start()
         for (kind, side), topic in self.topics.items():
@@ -63,7 +70,6 @@ class Scene:
                 partitions=PARTITIONS, rate=RATE,
             )  # fmt: skip
         progress(self.clients.values(), PARTITIONS)
-        self.migration = Migration(self.shunt, own)
 
     def command(self, way, *flags):
         """Moves production one way; returns (exit code, answer or {})."""
@@ -91,9 +97,8 @@ class Scene:
     def judge(self, killed=(), sealed=None, others=()):
         """`sealed`: the segments, where the journal does not have all of them as cuts; `others` wrote to the first topic."""
         sealed = sealed or segments(journal.moves(self.shunt.folder / "journal"))
-        groups = [self.topics[kind, "proxied"] for kind in self.kinds]
         evidence = Evidence(
-            self.pair, self.pair.folder / self.name, list(self.topics.values()), groups, sealed
+            self.pair, self.pair.folder / self.name, list(self.topics.values()), self.own(), sealed
         )
         words, records = [], 0
         for kind in self.kinds:
@@ -101,7 +106,7 @@ class Scene:
             mine = [proxied, *(c for c in others if kind == self.kinds[0])]
             verdicts = judge(mine, outages=killed), judge([direct])
             good = self.as_good(*verdicts)
-            self.report.compare("faults", self.pair.name, f"{self.name} {kind}", *verdicts, good)
+            self.report.compare(self.scenario, self.pair.name, f"{self.name} {kind}", *verdicts, good)
             found = evidence.check(mine, self.topics[kind, "proxied"])
             self.line(
                 found.clean, f"{self.name} {kind}",
