@@ -89,7 +89,7 @@ TOPIC_LISTS = [
 NONE_OPEN = [
     Mistake(f"{words} before start", words, BLOCKED, "no_migration", ("no migration is open",),
             ("shuntctl start --scheme 1",))
-    for words in ("move produce", "move fetch --all", "undo", "undo --without-new", "pause", "resume")
+    for words in ("move produce", "move fetch --all", "undo", "undo --without-new", "pause", "resume", "finish")
 ]  # fmt: skip
 LOOKS = [
     Mistake("a canary that is none", start(LIVE, "--yes --canary nope", command="run"), USAGE, "no_such_group",
@@ -123,6 +123,8 @@ OPEN = [
     Mistake("group that is not", "move fetch --group nope", USAGE, "no_such_group", ("no group nope",), (GROUP,)),
     Mistake("groups to both", "move fetch --all --to both", FAILED, "not_implemented", ("scheme 2",),
             ("move fetch --to new",)),
+    blocked("finish before anything", "finish", ("topic.produce", LIVE, "written at old"), ("move produce --to new",)),
+    Mistake("finish of another", "finish --migration m99", USAGE, "no_such_migration", ("m99",), ("shuntctl status",)),
     idle("production is there", "move produce --to old", "nothing to do", "old already"),
     idle("the group is there", f"move fetch --group {GROUP} --to old", "nothing to do"),
     idle("nothing to undo", "undo", "nothing to", "old"),
@@ -132,7 +134,7 @@ OPEN = [
 PAUSED = [
     *(
         Mistake(f"{words} while paused", words, BLOCKED, "paused", ("m1 is paused",), ("shuntctl resume",))
-        for words in ("move produce", "move fetch --all", "undo", "undo --without-new")
+        for words in ("move produce", "move fetch --all", "undo", "undo --without-new", "finish")
     ),
     idle("paused twice", "pause", "migration m1: paused"),
 ]
@@ -142,7 +144,7 @@ SECOND = [
     Mistake(f"second operator: {words}", words, BLOCKED, "step_running", ("a step is running: m1.",),
             ("shuntctl status -w",))
     for words in ("move produce", "move produce --to old", "move fetch --all", "undo", "undo --without-new",
-                  start(OLD_ONLY))
+                  "finish", start(OLD_ONLY))
 ]  # fmt: skip
 IMPATIENT = Mistake(
     "time too short", "--timeout 1ms move produce", TIMED_OUT, "running", ("still running",), ("shuntctl status -w",)
@@ -156,6 +158,7 @@ AFTERWARDS = [idle("afterwards nothing runs", "move produce --to old", "nothing 
 # Production is at new; then at old again, not by undo.
 MOVED = [
     idle("moved twice", "move produce --to new", "nothing to do", "new already"),
+    blocked("finish before the groups", "finish", ("group.wait", "m1"), ("move fetch --all",)),
     blocked("moved topic again", start(LIVE), ("topic.migration", LIVE, "m1"), ("leave it out",)),
 ]
 MOVED_BACK = [idle("new was left already", "undo --without-new", "nothing to", "old")]
@@ -165,7 +168,7 @@ PAST = blocked("start over a member outside", start(OTHER), ("group.outside", OU
 TWO = [
     *(
         Mistake(f"which migration: {words}", words, USAGE, "which_migration", ("m1", "m2"), ("--migration",))
-        for words in ("move produce", "move fetch --all", "undo", "pause", "resume")
+        for words in ("move produce", "move fetch --all", "undo", "pause", "resume", "finish")
     ),
     usage("another's topic", f"move produce --migration m1 --topics {OTHER}", (f"{OTHER} is not in migration m1",),
           ("shuntctl topics",)),
