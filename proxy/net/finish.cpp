@@ -314,7 +314,7 @@ void Finish::cancel(const std::string& why) {
   }
 }
 
-// Read or written here since a migration was begun, and in none that has finished.
+// It is old's, and in no migration that has finished.
 bool Finish::in_use_at_old(const std::string& topic) const {
   const auto* t = world_.splice.topic(topic);
   const bool goes = t != nullptr && (t->migration == migration_ || world_.splice.finished(*t));
@@ -340,9 +340,14 @@ void Finish::end() {
       out.stays.push_back("group " + name + " also reads " + topics);
     }
   }
-  for (const auto& [topic, at] : world_.used_elsewhere) {
-    if (in_use_at_old(topic)) out.stays.push_back("topic " + topic + " is used here");
+  std::map<std::string, std::string> used;  // by a client that is here now
+  for (const auto& s : world_.sessions) {
+    for (const auto& topic : s->uses_elsewhere()) {
+      if (in_use_at_old(topic)) used.emplace(topic, s->who().client_id);
+    }
   }
+  for (const auto& [topic, client] : used)
+    out.stays.push_back("topic " + topic + " is used here, by " + client);
   for (const auto& [id, other] : world_.splice.migrations()) {
     if (id != migration_ && other.finished == 0)
       out.stays.push_back("migration " + id + " is open");

@@ -193,6 +193,14 @@ bool Session::fetching(Clock::time_point since) const {
          });
 }
 
+// It writes or reads what is in no migration: old is needed for that as long as it is here.
+void Session::note_use(std::string_view topic, const wire::Uuid& shown_id) {
+  constexpr std::size_t kept_max = 1024;
+  const auto name = topic.empty() ? world_.view().topic_name(shown_id) : topic;
+  if (!name.empty() && uses_elsewhere_.size() < kept_max && !uses_elsewhere_.contains(name))
+    uses_elsewhere_.emplace(name);
+}
+
 // ListGroups asks a node: each lists the groups whose home its cluster is (rules C8).
 Value Session::homed(const Value& answer, route::Cluster c) const {
   Array groups;

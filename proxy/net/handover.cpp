@@ -181,6 +181,7 @@ void Handover::gone(splice::Barrier::Ticket ticket) {
 void Handover::look_again() {
   if (looking_) return;
   looking_ = true;
+  looked_ = Clock::now();
   ask_old([self = shared_from_this()](const std::string& error, const Value& g) {
     self->looking_ = false;
     if (self->phase_ != Phase::barrier) return;
@@ -212,10 +213,7 @@ void Handover::wait_for_members() {
                      "not there after " + std::to_string(barrier_limit.count() / 1000) +
                          " s: member " + named(barrier_.missing()),
                      "let it poll, or end it; then finish again");
-  if (now - barrier_since_ > 2 * beat_every && now - beaten_ > beat_every / 2 && !looking_) {
-    // One that has left, or expired, is waited for no longer.
-    return look_again();
-  }
+  if (now - looked_ > beat_every) return look_again();  // one that has left is waited for no longer
   after(barrier_turn, &Handover::wait_for_members);
 }
 

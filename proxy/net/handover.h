@@ -75,7 +75,7 @@ class Handover : public GroupGate, public std::enable_shared_from_this<Handover>
   std::function<void(const Result&)> done_;
   Phase phase_ = Phase::check;
   boost::asio::steady_timer timer_;
-  Clock::time_point since_, barrier_since_, beaten_;
+  Clock::time_point since_, barrier_since_, beaten_, looked_;
   std::shared_ptr<Placeholder> placeholder_;
   splice::Barrier barrier_;
   struct Held {

@@ -157,6 +157,13 @@ void Mover::plan_with(const StartRequest& request, bool looked_again, Done<Plan>
                "use --scheme 1: producers first, then groups");
     return done(&r, {});
   }
+  if (world_.left_old()) {
+    const auto r =
+        refuse(409, "old_left",
+               "a migration has finished and old was needed no more: it is not asked any more",
+               "another migration needs another Shunt, with a journal of its own");
+    return done(&r, {});
+  }
   std::string problem;
   plan.scheme = request.scheme;
   plan.topics = match_topics(world_.old_topology, request.topics, problem);

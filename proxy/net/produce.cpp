@@ -126,7 +126,7 @@ bool Session::admit_produce(const wire::RequestHeader& h, std::span<std::byte> f
     Judged& j = judged[i++];
     j.id = batch.producer_id;
     splice::TopicLog* t = world_.splice.topic_of(leaf.topic, leaf.topic_id);
-    if (t == nullptr) world_.uses(leaf.topic, leaf.topic_id);
+    if (t == nullptr) note_use(leaf.topic, leaf.topic_id);
     const auto* log = world_.splice.partition(leaf.topic, leaf.topic_id, leaf.partition);
     if (t == nullptr || log == nullptr) continue;
     j = judge(*t, *log, batch, parts.top(Role::transactional_id).text);

@@ -63,6 +63,9 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   // A Fetch came since then, or is being answered.
   bool fetching(Clock::time_point since) const;
 
+  // Topics in no migration that it has used since one was begun.
+  const std::set<std::string, std::less<>>& uses_elsewhere() const { return uses_elsewhere_; }
+
   // What it has used that is not offered (any more): "Fetch v3: both serve 4-17"; empty: nothing.
   std::string beyond_offer() const;
   // It agreed on that before new was seen: on a new connection it would not.
@@ -192,6 +195,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   bool at_new_home(const wire::RequestHeader& h, const wire::Message& m, std::span<std::byte> frame,
                    const splice::Handed& handed, const std::string& member);
   void leave_gates();
+  void note_use(std::string_view topic, const wire::Uuid& shown_id);
   wire::Value homed(const wire::Value& answer, route::Cluster c) const;
   bool new_producer(const wire::RequestHeader& h, const wire::Message& m,
                     std::span<std::byte> frame);
@@ -231,6 +235,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
   std::map<std::pair<wire::ApiKey, wire::Version>, std::uint64_t> apis_;
   std::set<std::string> transactional_ids_;
+  std::set<std::string, std::less<>> uses_elsewhere_;
 
   std::map<route::NodeKey, std::shared_ptr<Link>> links_;
   std::set<route::NodeKey> tried_;  // nodes that could not be reached for a request to any broker

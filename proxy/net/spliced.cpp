@@ -245,7 +245,7 @@ bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m
   bool ours = false;
   for (const auto& leaf : parts.leaves()) {
     const bool moves = world_.splice.topic_of(leaf.topic, leaf.topic_id) != nullptr;
-    if (!moves) world_.uses(leaf.topic, leaf.topic_id);
+    if (!moves) note_use(leaf.topic, leaf.topic_id);
     ours |= moves;
   }
   const bool incremental = session.present && session.number != 0 && epoch > 0;

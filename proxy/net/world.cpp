@@ -145,16 +145,6 @@ void World::wake_parked() {
   });
 }
 
-void World::uses(std::string_view topic, const wire::Uuid& shown_id) {
-  constexpr std::size_t kept_max = 4096;
-  const auto name = topic.empty() ? view().topic_name(shown_id) : topic;
-  if (name.empty()) return;
-  if (const auto it = used_elsewhere.find(name); it != used_elsewhere.end())
-    it->second = Clock::now();
-  else if (used_elsewhere.size() < kept_max)
-    used_elsewhere.emplace(name, Clock::now());
-}
-
 // A road's key is the topic's name, or its id's 16 bytes, then "/" and the partition.
 std::string World::topic_of_road(const std::string& road) const {
   const auto name = road.substr(0, road.rfind('/'));

@@ -115,11 +115,8 @@ struct World {
     const auto it = gates.find(group);
     return it == gates.end() ? nullptr : it->second;
   }
-  // Topics that clients use here and that are in no migration, since one was begun: when last.
-  std::map<std::string, Clock::time_point, std::less<>> used_elsewhere;
-  std::map<std::string, Clock::time_point>
-      swept_at;  // by topic: when stragglers were swept in last
-  void uses(std::string_view topic, const wire::Uuid& shown_id);
+  // By topic: when stragglers were swept in last.
+  std::map<std::string, Clock::time_point> swept_at;
   // Batches on their way to a migrated partition, by producer id, or of a client without one: when
   // it turns to another node, nothing but one road at a time keeps their order, and what is under
   // way of an id within the five batches that brokers remember (rules A4).
