@@ -21,7 +21,9 @@ using namespace std::chrono_literals;
 
 constexpr auto gate_every = 1s;
 constexpr int cuts_most = 5;
-constexpr auto cut_again_after = 2s;            // doubled each time
+constexpr auto cut_again_after = 2s;  // doubled each time
+constexpr int finishes_most = 3;
+constexpr auto finish_again_after = 5s;
 constexpr std::int64_t max_lag_default = 1000;  // that nobody calls a lag
 
 Stop refused(int code, const char* name, const std::string& message, const std::string& where,
@@ -102,7 +104,8 @@ class Guide {
     const Call asked = call_of("plan", options_);
     const Said plan = talk_.post(asked.target, asked.body);
     if (!plan.good() && plan.status != 409) return stop_of(plan);
-    const std::set<std::string> wanted = names(plan.body);
+    std::set<std::string> wanted = names(plan.body);
+    if (wanted.empty()) wanted = {options_.topics.begin(), options_.topics.end()};  // old is away
     const Said history = talk_.get("/history");
     if (!history.good()) return stop_of(history);
     std::string finished;
@@ -262,21 +265,47 @@ class Guide {
     if (options_.no_finish) return std::nullopt;
     if (auto stop = talk_.look()) return stop;
     if (talk_.state() == "finished") return std::nullopt;
-    Said said;
     tell_.event("finishing", "finish", {}, "hands the groups over to new");
-    if (auto stop = talk_.act("/finish", {}, said)) return stop;
-    if (said.status == 501) {
-      return refused(blocked, "not_implemented",
-                     "all has moved, but `finish` is not in this version yet: old still "
-                     "coordinates the groups and must stay on",
-                     talk_.id(), "leave it so, or go back move by move: shuntctl undo");
+    json::object body;
+    if (options_.accept_history) body["accept_history"] = true;
+    auto pause = std::chrono::milliseconds(finish_again_after);
+    Said said;
+    for (int times = 1;; ++times, pause *= 2) {
+      if (auto stop = talk_.act("/finish", body, said)) return stop;
+      if (said.good()) return finished(said.body);
+      if (times == finishes_most || !passing(list(said.body, "blockers"))) break;
+      tell_.event("finish_again", "finish", {{"blockers", list(said.body, "blockers")}},
+                  "not finished: " + said.failure.message + "; once more in " +
+                      std::to_string(pause / 1s) + " s");
+      if (auto stop = talk_.wait(pause, said.failure.message)) return stop;
     }
-    if (!said.good()) return stop_of(said);
-    std::string words = "finished: the groups are at home on new, old may be switched off";
-    for (const auto& item : list(said.body, "groups"))
+    if (said.status != 501) return stop_of(said);
+    return refused(blocked, "not_implemented",
+                   "all has moved, but `finish` is not in this version yet: old still "
+                   "coordinates the groups and must stay on",
+                   talk_.id(), "leave it so, or go back move by move: shuntctl undo");
+  }
+
+  // A member that sleeps, a group that rebalances, a broker that is away: all of it may be over
+  // soon.
+  static bool passing(const json::array& blockers) {
+    constexpr std::string_view ids[] = {"group.state", "group.asleep", "group.old", "group.new"};
+    return !blockers.empty() && std::ranges::all_of(blockers, [&](const json::value& b) {
+      return b.is_object() && std::ranges::count(ids, text_of(b.get_object(), "id"));
+    });
+  }
+
+  Stopped finished(const json::object& answer) {
+    std::string words = "finished";
+    for (const auto& item : list(answer, "groups"))
       if (const json::object* g = item.if_object())
-        words += "; " + text_of(*g, "group") + " handed over in " + cell(*g, "handover_ms") + " ms";
-    tell_.event("finished", "finish", {{"groups", list(said.body, "groups")}}, words);
+        words += ", " + text_of(*g, "group") + " handed over in " + cell(*g, "handover_ms") + " ms";
+    json::object keys = answer;
+    keys.erase("migration");
+    tell_.event("finished", "finish", keys, words);
+    for (const auto& why : list(answer, "old_needed_by"))
+      tell_.event("old_needed", "finish", {{"by", why}}, "old is still needed: " + cell(why));
+    old_needed_ = !list(answer, "old_needed_by").empty();
     return std::nullopt;
   }
 
@@ -302,8 +331,9 @@ class Guide {
     keys["resume"] = good ? json::value(nullptr) : known(again());
     if (!good) keys["error"] = error_object(why.code, why.message, why.where, why.next);
     if (!end.blockers.empty()) keys["blockers"] = end.blockers;
-    const std::string rest =
-        options_.no_finish ? "all has moved; next: shuntctl finish" : "old is not needed any more";
+    const std::string rest = options_.no_finish ? "all has moved; next: shuntctl finish"
+                             : old_needed_      ? "all groups are at home on new"
+                                                : "old may be switched off";
     tell_.event("summary", "", std::move(keys), good ? "done: " + rest : "");
     if (good) return;
     say(why);
@@ -315,6 +345,7 @@ class Guide {
   Talk talk_;
   Soak soak_;
   std::optional<std::int64_t> held_ms_;
+  bool old_needed_ = false;
 };
 
 }  // namespace

@@ -253,13 +253,7 @@ class Walk:
         for (kind, side), clients in self.clients.items():
             wait_for(f"{kind} {side}: all records polled", lambda c=clients: all_polled(c), 60)
         until = time.time()
-        finish = self.guide("finish", "--max-lag", "0", canary=False)
-        code, summary = finish.end()
-        there = finish.seen("finished")  # until it is, the run says that it is not
-        self.line(
-            code == 0 and summary["result"] == "done" if there else code == 3 and summary["error"]["code"] == "not_implemented",
-            "finish", f"exit {code}: {summary['result']}: {summary['reason']}",
-        )  # fmt: skip
+        self.finish()
         proof = self.segments()
         for clients in self.clients.values():
             for client in reversed(clients):
@@ -268,6 +262,24 @@ class Walk:
         evidence = Evidence(self.pair, folder, list(self.topics.values()), self.groups, proof)
         for kind in KINDS:
             self.judge(kind, evidence, until)
+
+    def finish(self):
+        """Killed while the groups are handed over, which goes on; the next run waits for it."""
+        there, _ = self.shunt.ctl("finish", "--help")
+        killed = self.guide("killed in the finish", "--max-lag", "0", canary=False)
+        killed.wait("finishing")
+        killed.kill()
+        code, summary = self.guide("finish", "--max-lag", "0", canary=False).end()
+        if there != 0:
+            return self.line(code == 3 and summary["error"]["code"] == "not_implemented", "finish", "not there yet")
+        _, seen = self.shunt.ctl("history")
+        state = [m["state"] for m in seen["migrations"] if m["id"] == self.id]
+        self.line(
+            code == 0 and summary["result"] == "done" and state == ["finished"], "killed: finish",
+            f"run again: exit {code}, {state}",
+        )  # fmt: skip
+        code, summary = self.guide("finished already").end()
+        return self.line(code == 0 and summary["result"] == "done", "finished", f"run once more: exit {code}")
 
     def segments(self):
         code, proof = self.shunt.ctl("verify")
