@@ -118,6 +118,7 @@ class Walk:
             client.wait(
                 "all partitions held by all members",
                 lambda c: c.partitions() == PARTITIONS and c.members() == MEMBERS,
+                90,
             )
         progress(self.clients.values(), PARTITIONS)
         self.begun = time.time()

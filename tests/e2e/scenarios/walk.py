@@ -146,7 +146,7 @@ class Walk:
             for side, bootstrap in zip(SIDES, (self.shunt.bootstrap, self.pair.old.bootstrap)):
                 self.flows[name, side] = Flow(self.pair, name, side, bootstrap)
         for flow in self.flows.values():
-            flow.consumers[-1].wait("all members hold partitions", flow.settled)
+            flow.consumers[-1].wait("all members hold partitions", flow.settled, 90)
             flow.flows()
         self.settled = self.rebalances()
         self.direct = {c: c.rebalances() for name in TOPICS for c in self.flows[name, "direct"].consumers}
