@@ -198,6 +198,7 @@ std::optional<net::UndoRequest> read_undo(std::string_view body, Wait& wait, Fai
   Keys keys(body, failure);
   net::UndoRequest out;
   out.migration = keys.text("migration");
+  out.move = keys.text("move");
   out.without_new = keys.flag("without_new");
   out.skip_unreachable = keys.flag("skip_unreachable");
   out.accept_stragglers = keys.flag("accept_stragglers");

@@ -203,6 +203,8 @@ void declare_move(CLI::App& app, Options& o) {
   undo->add_flag("--skip-unreachable", o.skip_unreachable,
                  "With it: consumers do not wait for records that only new has")
       ->needs("--without-new");
+  undo->add_option("--move", o.move,
+                   "The move to take back, if nobody has; by default the newest that stands now");
   migration_option(undo, o);
   stragglers_flag(undo, o);
   undo->footer("May be repeated, move by move. Production goes back by a cut of its own.");
@@ -271,6 +273,7 @@ Call mutation(const std::string& command, const Options& o) {
   }
   b.flag("accept_stragglers", o.accept_stragglers);
   if (command == "undo") {
+    b.text("move", o.move);
     b.flag("without_new", o.without_new);
     b.flag("skip_unreachable", o.skip_unreachable);
     return post("/undo", std::move(b));

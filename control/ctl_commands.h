@@ -22,6 +22,7 @@ struct Options {
   std::vector<std::string> topics;
   std::string to = "new", migration, group, at, from = "virtual";
   bool accept_history = false, accept_stragglers = false;
+  std::string move;
   bool without_new = false, skip_unreachable = false;
   bool all = false, wait = false;
   std::uint64_t since = 0;

@@ -71,8 +71,25 @@ int print(const std::string& command, const Said& said, const Options& o, Deadli
   return std::fflush(stdout) == 0 ? said.exit() : static_cast<int>(failed);
 }
 
+// The newest move that stands: what this operator sees, and means to take back. Another one may be
+// about to do the same. "": there is none, or nobody says.
+std::string newest_move(const Options& o, Deadline deadline) {
+  const Said seen = ask(call_of("status", o), o, deadline);
+  const auto* m = seen.good() ? seen.body.if_contains("migration") : nullptr;
+  const auto* object = m ? m->if_object() : nullptr;
+  std::string out;
+  for (const auto& item : object ? list(*object, "moves") : json::array()) {
+    const json::object* move = item.if_object();
+    if (!move || move->at("undone") == json::value(true)) continue;
+    if (move->at("undoes").is_null() && move->at("aborted_at").is_null())
+      out = text_of(*move, "move");
+  }
+  return out;
+}
+
 // Asks once and prints the answer.
-int ask_and_print(const std::string& command, const Options& o, Deadline deadline) {
+int ask_and_print(const std::string& command, Options o, Deadline deadline) {
+  if (command == "undo" && !o.without_new && o.move.empty()) o.move = newest_move(o, deadline);
   return print(command, ask(call_of(command, o), o, deadline), o, deadline);
 }
 

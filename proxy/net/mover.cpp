@@ -299,6 +299,21 @@ void Mover::undo(const UndoRequest& request, Done<Moved> done) {
   if (m == nullptr || !may_begin(*m, why) || !may_go_back(*m, why)) return done(&why, {});
   const auto* move = m->newest();
   ProduceMoved nothing;
+  if (!request.move.empty()) {
+    const auto named = std::ranges::find(m->moves, request.move, &splice::Move::id);
+    if (named == m->moves.end()) {
+      why = refuse(400, "no_such_move", "migration " + m->id + " has no move " + request.move,
+                   "shuntctl status");
+      return done(&why, {});
+    }
+    nothing.to = named->to == Cluster::new_cluster ? Cluster::old_cluster : Cluster::new_cluster;
+    if (named->undone) return done(nullptr, nothing);  // by somebody else, a moment ago
+    if (move == nullptr || move->id != request.move) {
+      why = refuse(409, "not_newest", "move " + request.move + " is not the newest that stands",
+                   "shuntctl undo takes back " + (move != nullptr ? move->id : "nothing"));
+      return done(&why, {});
+    }
+  }
   const auto as_moved = [done](const Refused* refused, const auto& moved) { done(refused, moved); };
   if (request.without_new) return leave_new(*m, request.skip_unreachable, as_moved);
   if (move != nullptr && move->kind == splice::MoveKind::fetch) {

@@ -108,6 +108,7 @@ struct ProduceRequest {
 };
 struct UndoRequest {
   std::string migration;
+  std::string move;  // the one to take back, should it not have been yet; empty: the newest
   bool without_new = false, skip_unreachable = false;
   bool accept_stragglers = false;
 };
