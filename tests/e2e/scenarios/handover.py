@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+import confluent_kafka as ck
 from client import progress
 from history import all_polled, judge
 from migrate import Evidence, Migration, create_on_both, segments
@@ -62,12 +63,13 @@ class Handovers:
         for step in STEPS:
             self.die(step)
         self.sleeps()
+        self.commits_alone()
         self.end()
         self.judge()
 
     # ---- begin -----------------------------------------------------------------------------------------------------------
     def start(self):
-        self.names = [*STEPS, "asleep"]
+        self.names = [*STEPS, "asleep", "simple"]
         create_on_both(self.pair, [self.topic(name) for name in self.names], PARTITIONS)
         create_topics(self.pair.old, [self.topic("control")], PARTITIONS)
         for name in STEPS:
@@ -75,6 +77,9 @@ class Handovers:
             self.add(name, kind, "proxied", self.topic(name), **options)
         self.add("asleep", "librdkafka", "proxied", self.topic("asleep"), members=1, **SLEEPERS)
         self.add("asleep-2", "librdkafka", "proxied", self.topic("asleep"), members=1, roles="consume", **SLEEPERS)
+        self.add("simple", "librdkafka", "proxied", self.topic("simple"), roles="produce")
+        self.committer = Committer(self.shunt.bootstrap, self.topic("simple"), self.clients["simple"])
+        self.committer.go_on()
         self.add("control", "librdkafka", "direct", self.topic("control"), members=2)
         for name in STEPS:
             self.clients[name].wait("holds all partitions", lambda c: c.partitions() == PARTITIONS)
@@ -178,17 +183,29 @@ class Handovers:
         self.line(code in (BLOCKED, 0), "asleep in it", f"finish: exit {code} (0: it had come before)")
         wait_for("both sleepers to hold partitions", lambda: self.held() == [PARTITIONS // 2] * 2, 90)
 
+    # ---- who commits without being a member ---------------------------------------------------------------------------------
+    def commits_alone(self):
+        self.committer.go_on()
+        code, done = self.finish("simple")
+        self.line(
+            code == 0 and [g["members"] for g in done["groups"]] == [0] and self.coordinator("simple") == "new",
+            "a simple committer", f"finish: exit {code}, {(done or {}).get('groups')}",
+        )  # fmt: skip
+        kept = self.committer.go_on()
+        self.line(kept, "a simple committer", f"goes on at new, {len(self.committer.read)} records read, every commit is there")
+
     # ---- end --------------------------------------------------------------------------------------------------------------
     def end(self):
         self.alive(*STEPS, "control")
         producing = [c for name, c in self.clients.items() if name != "asleep-2"]
         for client in producing:
             client.quiet()
-        for client in producing:
+        for client in (c for c in producing if c is not self.clients["simple"]):
             both = [self.clients["asleep"], self.clients["asleep-2"]] if client is self.clients["asleep"] else [client]
             client.wait("all records polled", lambda c, both=both: all_polled(both), 60)
         for client in self.clients.values():
             client.stop()
+        self.committer.close()
         code = self.shunt.drain()
         self.line(code == 0, "SIGTERM", f"exit {code}")
 
@@ -197,7 +214,13 @@ class Handovers:
         topics = [self.topic(name) for name in self.names]
         evidence = Evidence(self.pair, self.pair.folder / "handover", [*topics, self.topic("control")], topics, segments(moves))
         control = judge([self.clients["control"]], self.begun)
-        for name in self.names:
+        sent = {e["value"] for e in self.clients["simple"].events("acked")}
+        got = [value for _, _, value in self.committer.read]
+        self.line(
+            len(got) == len(set(got)) > 0 and set(got) <= sent and self.committer.in_order(), "simple",
+            f"{len(got)} records read of {len(sent)}, each once and in order",
+        )  # fmt: skip
+        for name in (n for n in self.names if n != "simple"):
             mine = [self.clients[n] for n in (("asleep", "asleep-2") if name == "asleep" else (name,))]
             verdict = judge(mine, self.begun, outages=self.down)
             # What a member that slept, or whose daemon died, had not committed is read again: by whoever has it then.
@@ -210,3 +233,41 @@ class Handovers:
                 f"{verdict} | control: {control}; in both clusters: {found.found() or 'as sent'}"
                 + ("" if found.clean else f"\n{found}"),
             )  # fmt: skip
+
+
+class Committer:
+    """Assigns partitions to itself, reads, and commits as a group that has no members (as Flink and Spark do)."""
+
+    def __init__(self, bootstrap, topic, producer):
+        self.topic, self.producer, self.read = topic, producer, []
+        self.places = {p: 0 for p in range(PARTITIONS)}
+        self.consumer = ck.Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": topic, "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+        )
+        self.consumer.assign([ck.TopicPartition(topic, p, 0) for p in self.places])
+
+    def go_on(self):
+        """Reads all that is there by now, commits it, and sees its commits: True, or what they are otherwise."""
+        wanted = len(self.producer.events("acked"))
+        wait_for("all of it to be read", lambda: self._poll() or len(self.read) >= wanted, 60, every=0)
+        self.consumer.commit(
+            offsets=[ck.TopicPartition(self.topic, p, at) for p, at in self.places.items()], asynchronous=False
+        )
+        told = self.consumer.committed([ck.TopicPartition(self.topic, p) for p in self.places], timeout=20)
+        return {t.partition: t.offset for t in told} == self.places
+
+    def _poll(self):
+        message = self.consumer.poll(0.1)
+        if message is not None and message.error() is None:
+            self.read.append((message.partition(), message.offset(), message.value().decode()))
+            self.places[message.partition()] = message.offset() + 1
+
+    def in_order(self):
+        return all(
+            offsets == sorted(offsets)
+            for p in self.places
+            for offsets in [[offset for partition, offset, _ in self.read if partition == p]]
+        )
+
+    def close(self):
+        self.consumer.close()
