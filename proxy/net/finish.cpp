@@ -297,7 +297,7 @@ void Finish::hand_over() {
     g.stays = !g.elsewhere.empty();
     if (!g.here || g.stays) continue;
     ++running_;
-    g.handover = std::make_shared<Handover>(world_, name);
+    g.handover = std::make_shared<Handover>(world_, migration_, name);
     g.handover->start([self = shared_from_this(), name = name](const Handover::Result& r) {
       self->groups_[name].result = r;
       if (--self->running_ == 0) self->end();

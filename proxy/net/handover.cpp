@@ -373,6 +373,8 @@ void Handover::end() {
   if (placeholder_) placeholder_->close();
   observe::Event e;
   e.event = "handover.done";
+  e.migration = migration_;
+  e.step = "handover";
   e.keys = {{"group", group()},
             {"members", result_.members},
             {"barrier_ms", result_.barrier_ms},
@@ -392,6 +394,8 @@ void Handover::fail(const std::string& id, const std::string& why, const std::st
   }
   observe::Event e;
   e.event = "handover.aborted";
+  e.migration = migration_;
+  e.step = "handover";
   e.keys = {{"group", group()}, {"check", id}, {"reason", why}};
   world_.events.add(std::move(e));
   if (done_) std::exchange(done_, nullptr)(result_);

@@ -33,7 +33,8 @@ class Handover : public GroupGate, public std::enable_shared_from_this<Handover>
     std::int64_t members = 0;
     Check why;  // not done
   };
-  Handover(World& world, std::string group) : world_(world), timer_(world.io) {
+  Handover(World& world, std::string migration, std::string group)
+      : world_(world), migration_(std::move(migration)), timer_(world.io) {
     result_.group = std::move(group);
   }
   void start(std::function<void(const Result&)> done);
@@ -71,6 +72,7 @@ class Handover : public GroupGate, public std::enable_shared_from_this<Handover>
   void end();
 
   World& world_;
+  std::string migration_;
   Result result_;
   std::function<void(const Result&)> done_;
   Phase phase_ = Phase::check;

@@ -66,6 +66,7 @@ ONE_PAIR = {
     "handover": "2.8.2",
     "guided": "3.9.2",
     "scheme1": "3.9.2",
+    "storm": "3.9.2",
     "key-offset": "3.9.2",
     "lagging": "3.9.2",
     "mistakes": "3.9.2",

@@ -53,6 +53,14 @@ class Operated(Scene):
     def goes_on(self):
         progress([self.client], PARTITIONS)
 
+    def named(self, words):
+        """An undo that names its move asks at once; by itself shuntctl first looks which is the newest."""
+        if words.split()[0] != "undo":
+            return words
+        moves = self.stands.migration(self.topic)["moves"]
+        newest = [m["move"] for m in moves if not (m["undone"] or m["aborted_at"] or m.get("undoes"))][-1]
+        return words.replace("undo", f"undo --move {newest}", 1)
+
     def at_seam(self):
         """The daemon looks at groups' positions every 5 s."""
 
@@ -135,6 +143,7 @@ class Killed(Operated):
 
     def die_asked(self, words):
         """It dies when it has asked a daemon that has not looked yet."""
+        words = self.named(words)
         with asleep(self.shunt.program.process):
             command = Command(self.shunt, words.split())
             wait_for("shuntctl to wait", command.asked, 10, BRIEF)
@@ -233,13 +242,13 @@ class Doubled(Operated):
     def against_finish(self):
         """Who comes first has it: what undo took back is not finished over, and a hand-over is not undone."""
         before = self.here()
-        told = self.at_once("undo", "finish")
+        told = self.at_once(self.named("undo"), "finish")
         seen = self.here()
         ok = told[0] == (DONE, True) and told[1][0] == BLOCKED and seen == before | {"moves": [FORTH], "at_new": []}
         self.line(ok, "undo, finish", f"at once, in this order: {told}; {seen}")
         self.stands.ask("move", "fetch", "--all", "--wait", "--migration", "m1")
         self.goes_on()
-        told = self.at_once("finish", "undo", "finish")
+        told = self.at_once("finish", self.named("undo"), "finish")
         seen = self.here()
         ok = told[0] == (DONE, None) and told[1][0] == BLOCKED and told[2] in ((DONE, None), (BLOCKED, "step_running"))
         self.line(
