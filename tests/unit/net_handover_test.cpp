@@ -221,3 +221,32 @@ TEST_CASE("hand-over: one without members moves by its offsets, and nothing is a
   CHECK_FALSE(p.placeholder_left);  // there was none
   CHECK(p.news.commits.at({"g", 0}) == 3);
 }
+
+TEST_CASE("finish: a group of KIP-848, and one that has not read all of old", "[handover]") {
+  Grouped p;
+  const auto blockers = [&] {
+    const auto run = p.finish();
+    REQUIRE(p.until([&] { return run->over; }, 20s));
+    std::string out;
+    for (const auto& b : run->refused ? run->refused->blockers : std::vector<net::Check>{})
+      out += (out.empty() ? "" : " ") + b.id + ":" + b.target;
+    return out;
+  };
+  const auto listed = p.old.answers[list_groups];
+  p.old.answers[list_groups] = [](int, const Value&) -> Value {
+    return Struct{
+        {"Groups",
+         Array{Struct{{"GroupId", "g"}, {"ProtocolType", "consumer"}, {"GroupType", "consumer"}}}}};
+  };
+  CHECK(blockers() == "group.type:g");
+  p.old.answers[list_groups] = listed;
+
+  // Production goes back and forth: old has two records more, which the group has not read.
+  p.goes(p.undo());
+  const auto app = p.client();
+  CHECK(p.does(app, 1, {{0, 1000, 0, 2}}) == "0 at 0");
+  p.goes(p.cut());
+  CHECK(blockers() == "group.undrained:g");
+  CHECK(p.news.asked(join_group) == 0);
+  CHECK(p.daemon->operate().state().all_handed().empty());
+}
