@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "proxy/net/attribution.h"
 #include "proxy/net/lag.h"
 #include "proxy/net/mover.h"
 #include "proxy/net/offset_reader.h"
@@ -20,6 +21,7 @@ namespace {
 constexpr wire::ApiKey describe_groups = 15, describe_configs = 32, describe_scram = 50;
 constexpr auto kind = route::CoordinatorKind::group;
 constexpr std::chrono::seconds checks_limit{10}, sweep_recent{10};
+constexpr std::chrono::minutes reader_recent{5};
 constexpr std::chrono::milliseconds groups_turn{20};
 
 std::string number(std::int64_t n) { return std::to_string(n); }
@@ -68,6 +70,7 @@ void Finish::check() {
   check_cleanup(joint);
   check_new(joint);
   check_users(joint);
+  check_readers();
   look_at_groups(joint);
   joint->end();
 }
@@ -204,6 +207,31 @@ void Finish::check_users(const Joint& joint) {
                            });
   }
   both->end();
+}
+
+// Readers without a group (assign, offsets of their own) have no commits to judge them by: who is
+// here and reads what only old has would lose the rest of it (rules C7).
+void Finish::check_readers() {
+  if (accept_history_) return;
+  for (const auto& s : world_.sessions) {
+    std::int64_t left = 0, partitions = 0;
+    std::string first;
+    for (const auto& [where, at] : s->reads_behind(reader_recent)) {
+      const auto* topic = world_.splice.topic(where.first);
+      if (topic == nullptr || topic->migration != migration_) continue;
+      if (!groups_of(world_, s->who(), where.first, where.second).empty()) continue;
+      const auto& log = topic->partitions[static_cast<std::size_t>(where.second)];
+      ++partitions;
+      if (first.empty()) first = partition(where.first, where.second);
+      left += log.seam().at - at.at;
+    }
+    if (partitions == 0) continue;
+    block("reader.undrained", s->who().client_id,
+          "a consumer without a group has not read all that only old has: " + number(left) +
+              " records in " + number(partitions) + " partitions, " + first + " first",
+          "let it read on, or end it; or go on with --accept-history: it would jump to new's first "
+          "record");
+  }
 }
 
 void Finish::look_at_groups(const Joint& joint) {

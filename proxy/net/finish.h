@@ -45,6 +45,7 @@ class Finish : public std::enable_shared_from_this<Finish> {
   void check_cleanup(const Joint& joint);
   void check_new(const Joint& joint);
   void check_users(const Joint& joint);
+  void check_readers();
   void look_at_groups(const Joint& joint);
   void find_elsewhere(const std::string& group, const Joint& joint);
   void judge_group(const splice::GroupLag& lag);

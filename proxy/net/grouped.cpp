@@ -201,6 +201,27 @@ void Session::note_use(std::string_view topic, const wire::Uuid& shown_id) {
     uses_elsewhere_.emplace(name);
 }
 
+// It reads what only old has, or does so no more.
+void Session::note_place(const std::string& topic, std::int32_t index,
+                         const splice::PartitionLog& log, splice::VirtualOffset at) {
+  const bool behind = log.log.tail().cluster == route::Cluster::new_cluster && log.log.spliced() &&
+                      !log.drained_at(at);
+  if (behind)
+    behind_[{topic, index}] = {at, Clock::now()};
+  else if (!behind_.empty())
+    behind_.erase({topic, index});
+}
+
+std::map<std::pair<std::string, std::int32_t>, splice::VirtualOffset> Session::reads_behind(
+    Clock::duration recent) const {
+  std::map<std::pair<std::string, std::int32_t>, splice::VirtualOffset> out;
+  const auto since = Clock::now() - recent;
+  for (const auto& [where, place] : behind_) {
+    if (place.asked >= since) out.emplace(where, place.at);
+  }
+  return out;
+}
+
 // ListGroups asks a node: each lists the groups whose home its cluster is (rules C8).
 Value Session::homed(const Value& answer, route::Cluster c) const {
   Array groups;

@@ -63,6 +63,11 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   // A Fetch came since then, or is being answered.
   bool fetching(Clock::time_point since) const;
 
+  // Partitions of migrated topics where its last Fetch, no longer ago than that, asked for what
+  // only old has: by topic and index.
+  std::map<std::pair<std::string, std::int32_t>, splice::VirtualOffset> reads_behind(
+      Clock::duration recent) const;
+
   // Topics in no migration that it has used since one was begun.
   const std::set<std::string, std::less<>>& uses_elsewhere() const { return uses_elsewhere_; }
 
@@ -196,6 +201,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
                    const splice::Handed& handed, const std::string& member);
   void leave_gates();
   void note_use(std::string_view topic, const wire::Uuid& shown_id);
+  void note_place(const std::string& topic, std::int32_t index, const splice::PartitionLog& log,
+                  splice::VirtualOffset at);
   wire::Value homed(const wire::Value& answer, route::Cluster c) const;
   bool new_producer(const wire::RequestHeader& h, const wire::Message& m,
                     std::span<std::byte> frame);
@@ -236,6 +243,11 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::map<std::pair<wire::ApiKey, wire::Version>, std::uint64_t> apis_;
   std::set<std::string> transactional_ids_;
   std::set<std::string, std::less<>> uses_elsewhere_;
+  struct Place {
+    splice::VirtualOffset at{0};
+    Clock::time_point asked{};
+  };
+  std::map<std::pair<std::string, std::int32_t>, Place> behind_;  // the seam, by topic and index
 
   std::map<route::NodeKey, std::shared_ptr<Link>> links_;
   std::set<route::NodeKey> tried_;  // nodes that could not be reached for a request to any broker

@@ -275,9 +275,10 @@ bool Session::fetch_spliced(const wire::RequestHeader& h, const wire::Message& m
       if (log != nullptr) {
         const splice::VirtualOffset at{p["FetchOffset"].number()};
         const auto& tail = log->log.tail();
+        const auto* topic = world_.splice.topic_of(t["Topic"].text(), t["TopicId"].uuid());
+        note_place(topic->name, index, *log, at);
         streams = streams && !log->candidate_end && at >= tail.start;
         if (streams && tail.cluster == route::Cluster::new_cluster) {
-          const auto* topic = world_.splice.topic_of(t["Topic"].text(), t["TopicId"].uuid());
           streams = !waits_at_seam(world_, who_, *topic, index);
         }
         if (log->log.spliced()) {

@@ -250,3 +250,40 @@ TEST_CASE("finish: a group of KIP-848, and one that has not read all of old", "[
   CHECK(p.news.asked(join_group) == 0);
   CHECK(p.daemon->operate().state().all_handed().empty());
 }
+
+TEST_CASE("finish: a consumer without a group that reads what only old has", "[handover]") {
+  Grouped p;
+  p.at_old.clear();
+  p.state = "Empty";
+  p.goes(p.undo());
+  const auto app = p.client();
+  CHECK(p.does(app, 1, {{0, 1000, 0, 2}}) == "0 at 0");
+  p.goes(p.cut());
+  p.old.answers[offset_fetch] = [](int, const Value&) -> Value {  // the group has read them
+    return Struct{{"Topics", Array{Struct{{"Name", "t"},
+                                          {"Partitions", Array{Struct{{"PartitionIndex", 0},
+                                                                      {"CommittedOffset", 2},
+                                                                      {"Metadata", "m"}}}}}}}};
+  };
+  const auto reader = p.client();
+  int n = 0;
+  const auto stands_at = [&](std::int64_t offset) {
+    reader->send(Moving::fetch_frame(++n, {{0, offset}}));
+    REQUIRE(p.until([&] { return !Moving::fetched(*reader, n).null(); }));
+  };
+  stands_at(1);
+  auto run = p.finish();
+  REQUIRE(p.until([&] { return run->over; }, 20s));
+  REQUIRE(run->refused);
+  REQUIRE(run->refused->blockers.size() == 1);
+  CHECK(run->refused->blockers[0].id == "reader.undrained");
+  CHECK(run->refused->blockers[0].target == "reader");
+  CHECK(run->refused->blockers[0].reason.find("1 records in 1 partitions, t-0") !=
+        std::string::npos);
+  CHECK(p.daemon->operate().state().all_handed().empty());
+
+  stands_at(2);  // at the seam: it has read them
+  run = p.finish();
+  REQUIRE(p.until([&] { return run->over; }, 20s));
+  CHECK_FALSE(run->refused);
+}
