@@ -74,10 +74,11 @@ def class_path(name):
 def java(version, heap="320m"):
     """The command line of a Java program of that Kafka version: small heap, quick start."""
     kafka = REPO / "deploy" / "kafka"
+    # Log4j's own complaints are not the program's: of a host whose name does not resolve, for one.
     logs = (
-        f"log4j2.configurationFile={kafka}/log4j2.xml"
+        [f"-Dlog4j2.configurationFile={kafka}/log4j2.xml", "-Dlog4j2.statusLoggerLevel=OFF"]
         if version[0] >= "4"
-        else f"log4j.configuration=file:{kafka}/log4j.properties"
+        else [f"-Dlog4j.configuration=file:{kafka}/log4j.properties"]
     )
     return [
         "java",
@@ -85,7 +86,7 @@ def java(version, heap="320m"):
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-XX:-UsePerfData",
-        f"-D{logs}",
+        *logs,
         "-cp",
         class_path(f"kafka-{version}"),
     ]
