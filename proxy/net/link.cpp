@@ -7,8 +7,10 @@
 namespace shunt::net {
 namespace asio = boost::asio;
 
-void Link::open(Resolver& resolver, const route::Endpoint& at) {
-  resolver.resolve(
+void Link::open(const Dialer& dialer, const route::Endpoint& at) {
+  tls_ = dialer.tls;
+  host_ = at.host;
+  dialer.resolver.resolve(
       at, [self = shared_from_this()](const std::string& error, const Resolver::Endpoints& found) {
         if (self->closed_) return;
         if (!error.empty()) return self->fail(error);
@@ -22,17 +24,26 @@ void Link::connect_next(Resolver::Endpoints found, std::size_t at, std::string l
   stream_.connect(endpoint, [self = shared_from_this(), found = std::move(found), at,
                              endpoint](ErrorCode e) mutable {
     if (self->closed_) return;
-    if (!e) return self->opened();
+    const auto where = endpoint.address().to_string() + ":" + std::to_string(endpoint.port());
+    if (!e) return self->secure(where);
     self->stream_.close();
-    const auto why = "cannot connect to " + endpoint.address().to_string() + ":" +
-                     std::to_string(endpoint.port()) + ": " + e.message();
+    const auto why = "cannot connect to " + where + ": " + e.message();
     self->connect_next(std::move(found), at + 1, why);
+  });
+}
+
+void Link::secure(const std::string& where) {
+  stream_.prepare();
+  if (!tls_) return opened();
+  stream_.handshake(tls_->session(host_), [self = shared_from_this(), where](const auto& why) {
+    if (self->closed_) return;
+    if (why.empty()) return self->opened();
+    self->fail(self->host_ + " (" + where + "): " + why);
   });
 }
 
 void Link::opened() {
   connected_ = true;
-  stream_.prepare();
   flush();
   arm();
 }

@@ -1,0 +1,16 @@
+// How the brokers of one cluster are reached.
+#pragma once
+
+#include <memory>
+
+#include "proxy/net/resolver.h"
+#include "proxy/net/tls.h"
+
+namespace shunt::net {
+
+struct Dialer {
+  Resolver& resolver;
+  std::shared_ptr<const TlsClient> tls;  // null: plain; another one after a reload
+};
+
+}  // namespace shunt::net
