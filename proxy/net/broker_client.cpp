@@ -54,7 +54,7 @@ void BrokerClient::link_readable(const std::shared_ptr<Link>& link) {
   const auto r = link->stream().read(std::span(in_).subspan(have));
   in_.resize(have + r.bytes);
   if (r.state == Stream::State::closed || r.state == Stream::State::reset) {
-    return close("the broker closed the connection");
+    return close(link->stream().problem("the broker closed the connection"));
   }
   const auto self = shared_from_this();  // an answer's callback may drop the last owner
   while (!closed_ && take_answer()) {

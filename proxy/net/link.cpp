@@ -72,7 +72,7 @@ void Link::flush() {
     const auto r = stream_.write(wire::Bytes(out_).subspan(sent_));
     sent_ += r.bytes;
     if (r.state == Stream::State::reset || r.state == Stream::State::closed) {
-      return fail("the broker closed the connection");
+      return fail(stream_.problem("the broker closed the connection"));
     }
   }
   if (unsent() == 0) {

@@ -156,6 +156,7 @@ bool Mint::permitted(X509* leaf) const {
   std::unique_ptr<NAME_CONSTRAINTS, Freed<NAME_CONSTRAINTS_free>> limits(
       static_cast<NAME_CONSTRAINTS*>(
           X509_get_ext_d2i(ca_.get(), NID_name_constraints, nullptr, nullptr)));
+  X509_check_purpose(leaf, -1, 0);  // else its names are not looked up yet
   return !limits || NAME_CONSTRAINTS_check(leaf, limits.get()) == X509_V_OK;
 }
 

@@ -323,7 +323,8 @@ void Session::link_readable(const std::shared_ptr<Link>& link) {
   std::copy(link->carry.begin(), link->carry.end(), world_.buffer.begin());
   const auto r = link->stream().read(std::span(world_.buffer).subspan(have));
   if (r.state == Stream::State::later) return link->arm();
-  if (r.state != Stream::State::ok) return link_failed(link, "the broker closed the connection");
+  if (r.state != Stream::State::ok)
+    return link_failed(link, link->stream().problem("the broker closed the connection"));
   take_answers(*link, std::span(world_.buffer).first(have + r.bytes));
   if (!closed_ && client_out_.empty()) link->arm();
 }

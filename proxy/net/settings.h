@@ -26,8 +26,8 @@ struct ClusterSasl {
 };
 struct ClusterSettings {
   std::vector<route::Endpoint> bootstrap;
-  ClusterTls tls;
-  ClusterSasl sasl;
+  ClusterTls tls{};
+  ClusterSasl sasl{};
 };
 
 enum class ClientAuth : std::uint8_t { none, request, require };

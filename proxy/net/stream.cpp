@@ -117,7 +117,7 @@ Stream::Result Stream::read_tls(std::span<std::byte> into) {
       if (out.bytes == 0) out.state = State::later;
       return out;
     }
-    tls_ready_ = tls_ready_ && why == SSL_ERROR_ZERO_RETURN;
+    if (why != SSL_ERROR_ZERO_RETURN) failed();
     if (out.bytes > 0)
       tls_has_more_ = true;  // what came before it counts; the next read says it again
     else
@@ -154,12 +154,17 @@ Stream::Result Stream::write_tls(wire::Bytes first, wire::Bytes second) {
     if (why == SSL_ERROR_WANT_WRITE || why == SSL_ERROR_WANT_READ) {
       out.state = State::later;
     } else {
-      tls_ready_ = false;
+      failed();
       out.state = State::reset;
     }
     return out;
   }
   return out;
+}
+
+void Stream::failed() {
+  tls_ready_ = false;
+  if (ERR_peek_error() != 0) problem_ = "TLS: " + tls_problem("");
 }
 
 std::optional<std::byte> Stream::peek() {

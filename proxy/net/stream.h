@@ -60,6 +60,10 @@ class Stream {
   // The peer's, RFC 2253; empty: it has shown no certificate, or this is not TLS.
   std::string peer_subject() const { return ssl_ ? net::peer_subject(ssl_.get()) : std::string{}; }
   void close();
+  // Why a read or write failed, in TLS's words; `otherwise` when it has none.
+  const std::string& problem(const std::string& otherwise) const {
+    return problem_.empty() ? otherwise : problem_;
+  }
   // The next byte, which stays; nullopt: there is none yet, or never.
   std::optional<std::byte> peek();
   // The peer has sent its FIN, or is gone; also when what it sent before has not been read.
@@ -70,12 +74,14 @@ class Stream {
 
  private:
   void go_on_with_handshake(std::function<void(const std::string& why)> f);
+  void failed();
   Result read_tls(std::span<std::byte> into);
   Result write_tls(wire::Bytes first, wire::Bytes second);
 
   tcp::socket socket_;
-  SslPtr ssl_;                 // null: plain
-  bool tls_ready_ = false;     // the handshake is over, nothing has failed since
+  SslPtr ssl_;              // null: plain
+  bool tls_ready_ = false;  // the handshake is over, nothing has failed since
+  std::string problem_;
   bool tls_has_more_ = false;  // decrypted or not, but out of the socket
 };
 

@@ -10,12 +10,38 @@
 
 namespace shunt::net {
 
+namespace {
+
+// What OpenSSL's words come from, where they do not say it; null: they do.
+const char* meaning(int reason) {
+  switch (reason) {
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_HTTP_REQUEST:
+      return "the peer does not speak TLS on this port";
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+      return "the peer does not trust our certificate: its CA, its dates or its names";
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+      return "a client certificate is asked for?";
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace
+
 std::string tls_problem(const char* otherwise) {
   std::string out;
   // The last one is the most telling; those below it say on which way it came about.
   while (const auto code = ERR_get_error()) {
     const char* text = ERR_reason_error_string(code);
     out = text != nullptr ? text : "error " + std::to_string(code);
+    if (const char* means = meaning(ERR_GET_REASON(code));
+        ERR_GET_LIB(code) == ERR_LIB_SSL && means)
+      out += std::string(" (") + means + ")";
   }
   return out.empty() ? otherwise : out;
 }
