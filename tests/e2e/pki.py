@@ -1,7 +1,7 @@
 """A small PKI for the tests, made with the openssl command: PEM only, private keys readable by their owner alone.
 
     pki = Pki(folder)                                        # folder/ca.pem, the certificate clients and servers trust
-    broker = pki.server("broker", names=["localhost"])       # an Identity: broker.cert, broker.key, broker.both
+    broker = pki.server("broker", names=["localhost"])       # an Identity: broker.cert, broker.key
     alice = pki.client("alice")                              # of the subject CN=alice
     stranger = Pki(folder, "foreign-ca").client("alice")     # the same name, by a CA that nobody trusts
 
@@ -30,22 +30,22 @@ class Identity:
 
     cert: Path
     key: Path  # PKCS#8, not encrypted, mode 0600
-    both: Path  # key, then certificate: Kafka's ssl.keystore.location with ssl.keystore.type=PEM; mode 0600
 
 
 class Pki:
-    """One CA; what it signs is kept in its folder as NAME.pem, NAME.key and NAME.both.pem. Made again, a CA and an identity
-    have new keys: what was signed before is not trusted any more."""
+    """One CA; what it signs is kept in its folder as NAME.pem and NAME.key. Made again, a CA or an identity has a new
+    key: what a CA had signed before is not trusted any more."""
 
     def __init__(self, folder, name="ca"):
         self.folder, self.name = Path(folder), name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ca = self.folder / f"{name}.pem"
         self._request(name, f"/CN=shunt tests {name}")
-        self._sign(name, ["-signkey", self._key(name)], DAYS, "basicConstraints = critical,CA:TRUE", "keyUsage = keyCertSign,cRLSign")
+        itself = ["-signkey", self._key(name)]
+        self._sign(name, itself, DAYS, "basicConstraints = critical,CA:TRUE", "keyUsage = keyCertSign,cRLSign")
 
     def server(self, name, names=(), addresses=(), expired=False):
-        """For a server that is reached at these DNS names and IP addresses (subjectAltName; the subject says nothing of them)."""
+        """For a server that is reached at these DNS names and IP addresses: its subjectAltName."""
         places = [f"DNS:{n}" for n in names] + [f"IP:{a}" for a in addresses]
         return self._identity(name, f"/CN={name}", expired, "serverAuth", f"subjectAltName = {','.join(places)}")
 
@@ -57,11 +57,9 @@ class Pki:
         self._request(name, subject)
         signer = ["-CA", self.ca, "-CAkey", self._key(self.name), "-CAcreateserial"]
         # One that is over since yesterday began today: the command of Debian 12 knows no other beginning.
-        self._sign(name, signer, -1 if expired else DAYS, "basicConstraints = CA:FALSE", f"extendedKeyUsage = {usage}", *lines)
-        made = Identity(self.folder / f"{name}.pem", self._key(name), self.folder / f"{name}.both.pem")
-        made.both.touch(0o600)
-        made.both.write_text(made.key.read_text() + made.cert.read_text())
-        return made
+        days = -1 if expired else DAYS
+        self._sign(name, signer, days, "basicConstraints = CA:FALSE", f"extendedKeyUsage = {usage}", *lines)
+        return Identity(self.folder / f"{name}.pem", self._key(name))
 
     def _key(self, name):
         return self.folder / f"{name}.key"
@@ -79,8 +77,8 @@ class Pki:
         """Makes the certificate that was requested, with these extensions."""
         config = self._config(name, *lines)
         _openssl(
-            "x509", "-req", "-in", self.folder / f"{name}.csr", "-out", self.folder / f"{name}.pem", "-days", days, *signer,
-            "-extfile", config, "-extensions", "extensions",
+            "x509", "-req", "-in", self.folder / f"{name}.csr", "-out", self.folder / f"{name}.pem", "-days", days,
+            *signer, "-extfile", config, "-extensions", "extensions",
         )  # fmt: skip
 
     def _config(self, name, *lines):
