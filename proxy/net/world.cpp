@@ -23,7 +23,7 @@ World::World(boost::asio::io_context& loop, Settings s, Remembered r, Memory& m)
       settings(std::move(s)),
       memory(m),
       resolver(loop),
-      dialers{{resolver, {}}, {resolver, {}}},
+      dialers{{resolver}, {resolver}},
       identities(std::move(r.identities)),
       splice(std::move(r.splice)),
       cluster_id(r.old_cluster_id),
