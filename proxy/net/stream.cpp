@@ -38,7 +38,9 @@ std::string handshake_problem(const SSL* ssl) {
     return std::string("TLS: the peer's certificate: ") + X509_verify_cert_error_string(verified);
   }
   if (ERR_peek_error() == 0 && errno != 0) return std::string("TLS: ") + std::strerror(errno);
-  return "TLS: " + tls_problem("the peer ended the connection in the handshake");
+  return "TLS: " +
+         tls_problem(
+             "the peer ended the connection in the handshake: does it speak TLS on this port?");
 }
 }  // namespace
 

@@ -26,6 +26,9 @@ const char* meaning(int reason) {
     case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
     case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
       return "a client certificate is asked for?";
+    case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:  // an alert under the wrong key: s_client sees
+                                                     // it, too
+      return "so Kafka 2.8 says that a client certificate is asked for";
     default:
       return nullptr;
   }

@@ -6,22 +6,26 @@ import tempfile
 from copy import copy
 from pathlib import Path
 
+import access
 import counter
 from client import Client
 from cluster import Cluster
 from operate import forget_seams
+from pki import Pki
 from sidecar import Shunt
 
+USERS = {"alice": "alice-secret", "shunt": "shunt-secret"}  # of the listener LOGIN
 OWN_NEW, OWN_NEW_RELAYED = 25092, [25152, 25153]  # ports of a new cluster that one scenario has alone
 
 
 class Pair:
     """An old and a new cluster with their Shunt; clients are `proxied` through it or `direct` on old."""
 
-    def __init__(self, folder, old, new, port, http):
+    def __init__(self, folder, old, new, port, http, pki):
         self.name = f"{old.version}->{new.version}"
         self.folder, self.old, self.new = folder / f"pair-{old.version}", old, new
         self.shunt = Shunt(self.folder / "shunt", old.bootstrap, new.bootstrap, port, http)
+        self.pki = pki  # whom the brokers' secure listeners trust, and who has signed their certificates
         self.clients = []
         self.everything = False  # also what only --all does
 
@@ -64,13 +68,15 @@ class Lab:
     def __init__(self, only=None):
         base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.folder = Path(tempfile.mkdtemp(prefix="shunt-e2e-", dir=base))
-        new = Cluster("new", "4.3.1", 23092, self.folder)
+        pki = Pki(self.folder / "pki")
+        secure = access.secure(pki, USERS)
+        new = Cluster("new", "4.3.1", 23092, self.folder, secure=secure)
         olds = [
-            Cluster("old", "2.8.2", 19092, self.folder, advertise=[19152, 19153]),
-            Cluster("old", "3.9.2", 21092, self.folder, advertise=[21152, 21153]),
+            Cluster("old", "2.8.2", 19092, self.folder, advertise=[19152, 19153], secure=secure),
+            Cluster("old", "3.9.2", 21092, self.folder, advertise=[21152, 21153], secure=secure),
         ]
         self.pairs = [
-            Pair(self.folder, old, new, port, http)
+            Pair(self.folder, old, new, port, http, pki)
             for old, port, http in zip(olds, (9092, 9192), (9644, 9744))
             if only in (None, old.version)
         ]

@@ -16,6 +16,7 @@ import admin  # noqa: E402
 import control  # noqa: E402
 import counter  # noqa: E402
 import cut  # noqa: E402
+import doors  # noqa: E402
 import faults  # noqa: E402
 import guided  # noqa: E402
 import handover  # noqa: E402
@@ -46,6 +47,7 @@ ROWS = [
     [("scheme1", scheme1)],
     [("walk", walk)],
     [("operators", operators)],
+    [("doors", doors)],
     [("handover", handover)],
     [("guided", guided)],
     [("key-offset", key_offset)],
@@ -57,11 +59,12 @@ ROWS = [
     [("protocol", protocol)],
 ]
 # Two at once are more than two processors carry without time-outs of the clients' own.
-ONE_AT_A_TIME = {"mistakes", "storm", "cut", "key-offset", "lagging", "retention", "faults", "guided", "handover", "operators", "relay",
+ONE_AT_A_TIME = {"mistakes", "storm", "cut", "doors", "key-offset", "lagging", "retention", "faults", "guided", "handover", "operators", "relay",
                  "scheme1", "walk"}
 # Long, and nearly the same for both pairs: both only with --all. 3.9.2 offers the most versions.
 ONE_PAIR = {
     "cut": "2.8.2",
+    "doors": "3.9.2",
     "faults": "2.8.2",
     "handover": "2.8.2",
     "guided": "3.9.2",
