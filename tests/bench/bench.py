@@ -30,14 +30,18 @@ JSON = REPO / "build" / "bench" / "cost.json"
 
 def run(place, folder, args):
     """Yields (what was done, Figures) as they come."""
+    figures, yes = Figures(place.names), lambda part: not args.part or part in args.part
     clients = place.start()
     os.sched_setaffinity(0, proxies.OTHERS or {proxies.PROCESSOR})
-    figures, yes = Figures(clients), lambda part: not args.part or part in args.part
-    yield "two clusters and all targets are up", figures
+    yield "two clusters and the targets are up", figures
     if yes("memory"):
         figures.add(memory.idle(clients, (1000,) if args.quick else (1000, 5000)))
         figures.add(memory.held(clients))
         yield "memory", figures
+    moved = place.move()
+    if yes("memory"):
+        figures.add(memory.held(moved))
+    clients = {name: (clients | moved)[name] for name in place.names}
     for work in load.TIMED + load.PAIRED:  # warms clients, proxies and brokers
         list(measures.timed(clients, 0, work))
     yield "warmed", figures

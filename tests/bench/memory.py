@@ -17,6 +17,7 @@ def fresh(client):
     client.connection.close()
     client.proxy.stop()
     client.proxy.start()
+    client.find()
 
 
 def one_record(client, connection):

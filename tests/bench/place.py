@@ -39,9 +39,10 @@ class Place:
         if unknown := set(only or ()) - set(known):
             raise SystemExit(f"no target {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
         self.proxies = [p for p in all_proxies if not only or p.name in only]
+        self.names = ["direct", *(p.name for p in self.proxies)]
 
     def start(self):
-        """Returns a client for `direct` and for each proxy, by name, in the order of the report."""
+        """Returns a client for `direct` and for each proxy, but not for those that move topics, by name."""
         for cluster in (self.old, self.new):
             cluster.start()
         for cluster in (self.old, self.new):
@@ -55,13 +56,21 @@ class Place:
         raw.fill(self.direct)
         for name, count in moved.items():  # what stays on old, so that new's offsets are not those that are shown
             raw.produce_all(self.direct, name, [batch([b"old"])] * count)
-        clients = {"direct": self.direct}
+        return {"direct": self.direct} | {p.name: self.client(p) for p in self.proxies if not p.topics}
+
+    def client(self, proxy):
+        proxy.start()
+        return raw.Client(proxy.name, proxy.port, proxy)
+
+    def move(self):
+        """Returns the clients of proxies that move topics. From then on no other daemon can be started anew here: it would
+        find the seams of a migration that it does not know."""
+        clients = {}
         for proxy in self.proxies:
-            proxy.start()
             if proxy.topics:
-                proxy.move(list(moved))
-            clients[proxy.name] = raw.Client(proxy.name, proxy.port, proxy)
-            if proxy.topics:
+                proxy.start()
+                proxy.move([MOVED + name for name in PARTITIONS])
+                clients[proxy.name] = raw.Client(proxy.name, proxy.port, proxy)
                 raw.fill(clients[proxy.name])
         return clients
 

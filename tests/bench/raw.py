@@ -27,18 +27,24 @@ class Client:
         self.name, self.proxy = name, proxy
         self.topics, self.begin = (proxy.topics, proxy.begin) if proxy else ("", 0)
         self.tls = bool(proxy and proxy.tls)
-        self.at = ("127.0.0.1", port)
+        self.bootstrap = ("127.0.0.1", port)
+        self.find()
         with self.connect() as first:
-            seen = first.call("Metadata", METADATA, {"Topics": [{"Name": self.topics + "bulk"}]})
             ids = first.call("InitProducerId", INIT_PRODUCER_ID, {"TransactionalId": None, "TransactionTimeoutMs": 60000})
-        if proxy and proxy.rewrites:
-            leader = seen["Topics"][0]["Partitions"][0]["LeaderId"]
-            broker = next(b for b in seen["Brokers"] if b["NodeId"] == leader)
-            self.at = (broker["Host"], broker["Port"])
         self.producer, self.sequence = ids["ProducerId"], 0
         self.acknowledged = Counter()  # records, by (topic without its prefix, partition)
         self.buffer = memoryview(bytearray(LARGE + 2**20))  # Kafka lets the last partition have a whole batch more
         self.reconnect()
+
+    def find(self):
+        """Where the topics' broker is shown; Kroxylicious has no address for it before somebody has asked."""
+        self.at = self.bootstrap
+        with self.connect() as first:
+            seen = first.call("Metadata", METADATA, {"Topics": [{"Name": self.topics + "bulk"}]})
+        if self.proxy and self.proxy.rewrites:
+            leader = seen["Topics"][0]["Partitions"][0]["LeaderId"]
+            broker = next(b for b in seen["Brokers"] if b["NodeId"] == leader)
+            self.at = (broker["Host"], broker["Port"])
 
     def reconnect(self):
         self.connection = self.connect()
