@@ -42,16 +42,20 @@ def run(place, folder, args):
     if yes("memory"):
         figures.add(memory.held(moved))
     clients = {name: (clients | moved)[name] for name in place.names}
-    for work in load.TIMED + load.PAIRED:  # warms clients, proxies and brokers
+    cpu, latency, calls = (
+        [work for work in works if yes(part) and args.load in work.name]
+        for part, works in (("cpu", load.TIMED), ("latency", load.PAIRED), ("calls", load.COUNTED))
+    )
+    for work in cpu + latency + calls:  # warms clients, proxies and brokers
         list(measures.timed(clients, 0, work))
     yield "warmed", figures
     for turn in range(args.rounds):
-        for work in load.TIMED if yes("cpu") else ():
+        for work in cpu:
             figures.add(measures.timed(clients, turn, work))
-        for work in load.PAIRED if yes("latency") else ():
+        for work in latency:
             figures.add(measures.paired(clients, turn, work, PAIRED_REQUESTS))
         yield f"round {turn + 1} of {args.rounds}", figures
-    for work in load.COUNTED if yes("calls") else ():
+    for work in calls:
         figures.add(measures.system_calls(clients, work, folder))
     place.check_all_is_there(clients)
     yield "system calls; every topic holds just what was acknowledged", figures
@@ -63,6 +67,7 @@ def arguments():
     parse.add_argument("--quick", action="store_true", help="few rounds, idle connections only 1,000")
     parse.add_argument("--target", action="append", help="only this one and direct; may be repeated")
     parse.add_argument("--part", action="append", choices=("cpu", "latency", "memory", "calls"), help="only this")
+    parse.add_argument("--load", default="", help="only loads whose name contains this, as `produce` or `small`")
     parse.add_argument("--write", action="store_true", help="the tables into COST.md")
     parse.add_argument("--former", help=argparse.SUPPRESS)  # the binary, from tests/bench/run --against
     parse.add_argument("--former-commit", help=argparse.SUPPRESS)

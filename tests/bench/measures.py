@@ -3,6 +3,7 @@
 `clients` are the targets' by name. CPU and latency are taken once a round, system calls once a run.
 """
 
+import random
 import re
 import signal
 import time
@@ -16,15 +17,16 @@ from wait import wait_for
 COUNTED_REQUESTS = 500
 
 
-def turned(clients, turn):
-    """In an order that turns with each round: nobody always comes behind the same other."""
+def shuffled(clients, turn):
+    """In an order of each turn's own: a broker is quicker behind one target's request than behind another's."""
     names = list(clients)
-    return names[turn % len(names) :] + names[: turn % len(names)]
+    random.Random(turn).shuffle(names)
+    return names
 
 
 def timed(clients, turn, work):
     """What the proxy's processor does for it, and the rate; all targets in turn, slice by slice."""
-    rounds = {name: work.round(clients[name]) for name in turned(clients, turn)}
+    rounds = {name: work.round(clients[name]) for name in shuffled(clients, turn)}
     sums = {name: [0.0, 0.0, 0.0] for name in rounds}
     for _ in range(work.slices_in_round):
         for name, round in rounds.items():
@@ -47,11 +49,13 @@ def timed(clients, turn, work):
 
 
 def paired(clients, turn, work, count):
-    """One request at each target in turn. Added p50: the median of the differences to the direct one of the same turn."""
+    """One request at each target in turn. Added p50: the median of the differences to the direct one of the same turn.
+    Not of targets that move topics: there is no direct one at their broker."""
+    clients = {name: client for name, client in clients.items() if not client.topics}
     requests = {name: work.requests(client, count) for name, client in clients.items()}
     waits = {name: [] for name in clients}
     for n in range(count):
-        for name in turned(clients, turn + n):
+        for name in shuffled(clients, turn * count + n):
             client = clients[name]
             begin = time.perf_counter()
             client.connection.socket.sendall(requests[name][n])
