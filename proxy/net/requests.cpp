@@ -99,6 +99,8 @@ std::optional<std::size_t> Session::take_frame(std::span<std::byte> data) {
       return wire::frame_prefix_bytes + h.size;
     }
   }
+  // Once, instead of growing while it comes; a larger one (not a Produce) grows as it comes.
+  collect_.reserve(std::min(total, whole_request_bytes_max));
   collect_.assign(data.begin(), data.end());
   collect_bytes_ = total;
   return data.size();
