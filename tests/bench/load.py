@@ -22,7 +22,7 @@ from raw import (
 from wire.records import batch, bulk
 
 SLICES = 10  # of a round; between them it is the others' turn
-REQUESTS_BULK, REQUESTS_SMALL = 8, 100  # in a slice
+BYTES_BULK, REQUESTS_SMALL = 7 * 2**20, 100  # in a slice
 IN_ANSWER, ANSWERS = 9, 2  # whole batches of a partition in 1 MiB, and such answers in a slice
 
 
@@ -53,13 +53,14 @@ class Load:
 
 
 class BulkProduce(Load):
-    """Batches for eight partitions in each request, five in flight."""
+    """A batch for each of eight partitions in each request, five in flight."""
 
-    name, unit, in_slice, in_flight = "produce", "GB", REQUESTS_BULK, IN_FLIGHT
+    unit, in_flight = "GB", IN_FLIGHT
     check = staticmethod(expect_produced)
 
-    def __init__(self):
-        self.records = [batch([bulk(BATCH, p)]) for p in range(PARTITIONS)]
+    def __init__(self, name, size):
+        self.name, self.in_slice = name, BYTES_BULK // (PARTITIONS * size)
+        self.records = [batch([bulk(size, p)]) for p in range(PARTITIONS)]
 
     def requests(self, client, count):
         for p in range(PARTITIONS):
@@ -171,7 +172,8 @@ class SmallApiVersions(Small):
 
 
 TIMED = [
-    BulkProduce(),
+    BulkProduce("produce", 16 * 1024),  # the Java client's batches: requests of 128 KiB
+    BulkProduce("produce, 880 KB requests", BATCH),
     BulkFetch(),
     LargeFetch(),
     SmallProduce(1),
