@@ -171,8 +171,9 @@ class SmallApiVersions(Small):
             raise RuntimeError(f"ApiVersions at {client.name}: error {error}")
 
 
+ORDINARY = BulkProduce("produce", 16 * 1024)  # the Java client's batches: requests of 128 KiB
 TIMED = [
-    BulkProduce("produce", 16 * 1024),  # the Java client's batches: requests of 128 KiB
+    ORDINARY,
     BulkProduce("produce, 880 KB requests", BATCH),
     BulkFetch(),
     LargeFetch(),
@@ -182,4 +183,4 @@ TIMED = [
     SmallMetadata(),
 ]
 PAIRED = [SmallApiVersions(), SmallProduce(1), SmallFetch(), SmallMetadata()]
-COUNTED = [SmallProduce(1), SmallProduce(IN_FLIGHT), SmallFetch()]
+COUNTED = [SmallProduce(1), SmallProduce(IN_FLIGHT), SmallFetch(), ORDINARY]
