@@ -46,7 +46,7 @@ def run(place, folder, args):
         [work for work in works if yes(part) and args.load in work.name]
         for part, works in (("cpu", load.TIMED), ("latency", load.PAIRED), ("calls", load.COUNTED))
     )
-    for work in cpu + latency + calls:  # warms clients, proxies and brokers
+    for work in {work.name: work for work in cpu + latency + calls}.values():  # warms clients, proxies and brokers
         list(measures.timed(clients, 0, work))
     yield "warmed", figures
     for turn in range(args.rounds):
