@@ -16,39 +16,17 @@
 
 namespace shunt::control {
 
-// How Shunt speaks to a cluster. Empty: none. Paths are absolute.
-struct ClusterTls {
-  bool enabled = false;
-  std::string ca = "system", certificate, key;
-  bool verify = true;
-};
-enum class Sasl : std::uint8_t { none, plain, scram_sha_256, scram_sha_512, oauthbearer };
-struct ClusterSasl {
-  Sasl mechanism = Sasl::none;
-  std::string username, password_file, token_file;
-  bool replay_plain = false;
-};
-struct ClusterAccess {
-  ClusterTls tls;
-  ClusterSasl sasl;
-};
-
-enum class ClientAuth : std::uint8_t { none, request, require };
-struct ListenTls {
-  std::optional<route::Endpoint> address = route::Endpoint{"127.0.0.1", 9093};
-  std::string certificate, key, mint_ca, mint_key, client_ca;
-  ClientAuth client_auth = ClientAuth::none;
-  // Off until a certificate, or a CA to make certificates, is given.
-  bool on() const { return address && (!certificate.empty() || !mint_ca.empty()); }
-};
+using net::ClientAuth;
+using net::ClusterSasl;
+using net::ClusterTls;
+using net::ListenTls;
+using net::Sasl;
 
 constexpr std::chrono::milliseconds hold_limit_max = std::chrono::seconds(9);  // kafka-go: 10 s
 
 struct Config {
   std::string file;
-  net::Settings net;  // what the data path needs
-  ClusterAccess old_access, new_access;
-  ListenTls tls;
+  net::Settings net;          // what the data path needs
   std::string socket, group;  // group empty: none
   std::optional<route::Endpoint> http = route::Endpoint{"127.0.0.1", 9644};
   std::string journal;

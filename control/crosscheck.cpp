@@ -23,15 +23,18 @@ void check_old_and_new(Document& doc, const Config& c) {
 // Every 127.x.y.z on listen.plain's port is ours, and a bootstrap there would call ourselves.
 void check_not_ourselves(Document& doc, const Config& c, std::string_view key,
                          const std::vector<route::Endpoint>& bootstrap) {
-  if (!c.net.plain) return;
-  for (const auto& e : bootstrap) {
-    const bool ours =
-        e.port == c.net.plain->port &&
-        (e.host == c.net.plain->host || (is_loopback(e.host) && is_loopback(c.net.plain->host)));
-    if (ours)
-      doc.add(key, endpoint_text(e) + " is Shunt's own listener (listen.plain)",
-              "the brokers' own addresses");
-  }
+  const auto check = [&](const std::optional<route::Endpoint>& listener, const char* name) {
+    if (!listener) return;
+    for (const auto& e : bootstrap) {
+      const bool same =
+          e.host == listener->host || (is_loopback(e.host) && is_loopback(listener->host));
+      if (e.port == listener->port && same)
+        doc.add(key, endpoint_text(e) + " is Shunt's own listener (" + name + ")",
+                "the brokers' own addresses");
+    }
+  };
+  check(c.net.plain, "listen.plain");
+  if (c.net.tls.on()) check(c.net.tls.address, "listen.tls");
 }
 
 void check_loopback_mode(Document& doc, const Config& c) {
@@ -69,7 +72,7 @@ void check_address_mode(Document& doc, const Config& c) {
               "a range of ports that nothing else uses");
   };
   check_listener(net.plain, "listen.plain");
-  if (c.tls.on()) check_listener(c.tls.address, "listen.tls");
+  if (c.net.tls.on()) check_listener(c.net.tls.address, "listen.tls");
   if (c.http && net.advertise_port_first <= c.http->port && c.http->port <= net.advertise_port_last)
     doc.add("listen.advertise.ports",
             "the range contains " + std::to_string(c.http->port) + ", the port of control.http",
@@ -82,7 +85,7 @@ void check_control(Document& doc, const Config& c) {
   if (c.http && c.net.plain && c.http->port == c.net.plain->port)
     doc.add("control.http", "the port of listen.plain, which takes all of 127.0.0.0/8",
             "another port");
-  if (c.http && c.tls.on() && c.http->port == c.tls.address->port)
+  if (c.http && c.net.tls.on() && c.http->port == c.net.tls.address->port)
     doc.add("control.http", "the port of listen.tls, which takes all of 127.0.0.0/8",
             "another port");
   if (c.socket.empty()) doc.add("control.socket", "none, and shuntctl needs it", "a path");
@@ -93,7 +96,7 @@ void check_control(Document& doc, const Config& c) {
   if (c.journal.empty()) doc.add("journal", "none, and moves need it", "a folder");
 }
 
-void check_cluster_access(Document& doc, const std::string& key, const ClusterAccess& a) {
+void check_cluster_access(Document& doc, const std::string& key, const net::ClusterSettings& a) {
   if (a.tls.certificate.empty() != a.tls.key.empty())
     doc.add(key + ".tls", "certificate and key go together", "both, or none of them");
   const bool scram =
@@ -105,22 +108,37 @@ void check_cluster_access(Document& doc, const std::string& key, const ClusterAc
   }
   if (a.sasl.mechanism == Sasl::oauthbearer && a.sasl.token_file.empty())
     doc.add(key + ".sasl.token_file", "missing", "a file that holds the token");
-  if (a.tls.enabled)
-    doc.add(key + ".tls.enabled", "TLS to clusters is not in this version yet", "false");
+  const auto& t = a.tls;
+  if (!t.enabled && (t.ca != "system" || !t.certificate.empty() || !t.verify))
+    doc.add(key + ".tls.enabled", "false, and other keys of tls are set", "true, or none of them");
   if (a.sasl.mechanism != Sasl::none)
     doc.add(key + ".sasl.mechanism", "SASL is not in this version yet", "none");
 }
 
-void check_listen_tls(Document& doc, const ListenTls& tls) {
+void check_listen_tls(Document& doc, const Config& c) {
+  const auto& tls = c.net.tls;
   if (tls.certificate.empty() != tls.key.empty())
     doc.add("listen.tls", "certificate and key go together", "both, or none of them");
   if (tls.mint_ca.empty() != tls.mint_key.empty())
     doc.add("listen.tls", "mint_ca and mint_key go together", "both, or none of them");
   if (tls.client_auth != ClientAuth::none && tls.client_ca.empty())
     doc.add("listen.tls.client_ca", "missing", "the CA of the clients' certificates");
-  if (tls.on())
-    doc.add(tls.certificate.empty() ? "listen.tls.mint_ca" : "listen.tls.certificate",
-            "TLS from clients is not in this version yet", "none");
+  if (!tls.certificate.empty() && !tls.mint_ca.empty())
+    doc.add("listen.tls", "certificate and mint_ca: which one is to be shown?", "one of them");
+  if (!tls.on() && (!tls.client_ca.empty() || tls.client_auth != ClientAuth::none))
+    doc.add("listen.tls", "client certificates without a certificate of our own",
+            "mint_ca and mint_key, or certificate and key");
+  if (!tls.certificate.empty() && c.net.advertise == net::Advertise::loopback)
+    doc.add("listen.tls.certificate",
+            "no certificate names all of 127.0.0.0/8, where advertise.mode loopback shows nodes",
+            "mint_ca and mint_key (`shuntctl ca` makes them), or advertise.mode: address");
+  if (!tls.on()) return;
+  if (c.net.plain && c.net.plain->port == tls.address->port)
+    doc.add("listen.tls.address", "the port of listen.plain", "another port");
+  if (c.net.advertise == net::Advertise::loopback && !is_loopback_v4(tls.address->host))
+    doc.add("listen.tls.address",
+            tls.address->host + " is not in 127.0.0.0/8, where advertise.mode loopback lives",
+            "127.0.0.1:PORT, or advertise.mode: address");
 }
 
 }  // namespace
@@ -130,16 +148,16 @@ void cross_check(Document& doc, const Config& c) {
   check_not_ourselves(doc, c, "clusters.old.bootstrap", c.net.old_cluster.bootstrap);
   if (c.net.new_cluster)
     check_not_ourselves(doc, c, "clusters.new.bootstrap", c.net.new_cluster->bootstrap);
-  check_cluster_access(doc, "clusters.old", c.old_access);
-  check_cluster_access(doc, "clusters.new", c.new_access);
-  if (!c.net.plain && !c.tls.on())
+  check_cluster_access(doc, "clusters.old", c.net.old_cluster);
+  if (c.net.new_cluster) check_cluster_access(doc, "clusters.new", *c.net.new_cluster);
+  if (!c.net.plain && !c.net.tls.on())
     doc.add("listen.plain", "off, and listen.tls is off too: no client could connect",
             "one listener");
   if (c.net.advertise == net::Advertise::loopback)
     check_loopback_mode(doc, c);
   else
     check_address_mode(doc, c);
-  check_listen_tls(doc, c.tls);
+  check_listen_tls(doc, c);
   check_control(doc, c);
   if (c.net.limits.before_auth_frame_bytes_max > c.net.limits.frame_bytes_max)
     doc.add("limits.before_auth_frame_bytes_max", "above limits.frame_bytes_max",

@@ -224,6 +224,28 @@ void declare_move(CLI::App& app, Options& o) {
   migration_option(app.add_subcommand("resume", "Go on after a pause"), o);
 }
 
+void declare_ca(CLI::App& app, Options& o) {
+  CLI::App* ca = app.add_subcommand("ca", "Make a CA for listen.tls; the daemon is not asked");
+  ca->add_option("--out", o.out, "The folder for shunt-ca.pem and shunt-ca.key")
+      ->capture_default_str()
+      ->check(not_empty)
+      ->type_name("FOLDER");
+  ca->add_option("--name", o.names, "Also good for these DNS names, with all below, or addresses")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(not_empty)
+      ->type_name("LIST");
+  ca->add_option("--days", o.days, "How long")->capture_default_str()->type_name("N");
+  ca->footer(
+      "Applications that use Shunt's TLS port trust shunt-ca.pem; it can sign for 127.0.0.0/8, "
+      "::1,\n"
+      "localhost and --name, for nothing else (name constraints). Name the hosts by which they "
+      "know\n"
+      "their brokers if the port is redirected to Shunt.\n"
+      "Then: listen: { tls: { mint_ca: shunt-ca.pem, mint_key: shunt-ca.key } }\n"
+      "Example: shuntctl ca --out /etc/shunt --name kafka.example");
+}
+
 std::string encoded(const std::string& text) {
   constexpr char digits[] = "0123456789ABCDEF";
   std::string out;
@@ -299,6 +321,7 @@ void declare(CLI::App& app, Options& o) {
   declare_start(app, o);
   declare_run(app, o);
   declare_move(app, o);
+  declare_ca(app, o);
 }
 
 std::string command_of(const CLI::App& app) {

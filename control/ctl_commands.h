@@ -29,6 +29,9 @@ struct Options {
   std::string canary, soak = "60s";  // run
   std::optional<std::int64_t> max_lag;
   bool yes = false, no_finish = false;
+  std::string out = ".";  // ca
+  std::vector<std::string> names;
+  int days = 3650;
   bool json_output() const { return output == "json"; }
 };
 

@@ -34,18 +34,18 @@ std::string address(const std::optional<route::Endpoint>& e) {
 
 std::string truth(bool value) { return value ? "true" : "false"; }
 
-std::string cluster(const char* name, const net::ClusterSettings& c, const ClusterAccess& a) {
+std::string cluster(const char* name, const net::ClusterSettings& c) {
   std::string list;
   for (const auto& e : c.bootstrap) list += (list.empty() ? "" : ", ") + address(e);
   return std::string("  ") + name + ":\n    bootstrap: [" + list + "]\n" +
-         "    tls: { enabled: " + truth(a.tls.enabled) + ", ca: " + scalar(a.tls.ca) +
-         ", certificate: " + scalar(a.tls.certificate) + ", key: " + scalar(a.tls.key) +
-         ", verify: " + truth(a.tls.verify) + " }\n" +
-         "    sasl: { mechanism: " + word(sasl_words(), a.sasl.mechanism) +
-         ", username: " + scalar(a.sasl.username) +
-         ", password_file: " + scalar(a.sasl.password_file) +
-         ", token_file: " + scalar(a.sasl.token_file) +
-         ", replay_plain: " + truth(a.sasl.replay_plain) + " }\n";
+         "    tls: { enabled: " + truth(c.tls.enabled) + ", ca: " + scalar(c.tls.ca) +
+         ", certificate: " + scalar(c.tls.certificate) + ", key: " + scalar(c.tls.key) +
+         ", verify: " + truth(c.tls.verify) + " }\n" +
+         "    sasl: { mechanism: " + word(sasl_words(), c.sasl.mechanism) +
+         ", username: " + scalar(c.sasl.username) +
+         ", password_file: " + scalar(c.sasl.password_file) +
+         ", token_file: " + scalar(c.sasl.token_file) +
+         ", replay_plain: " + truth(c.sasl.replay_plain) + " }\n";
 }
 
 std::string listen(const Config& c) {
@@ -54,11 +54,11 @@ std::string listen(const Config& c) {
     ports = std::to_string(c.net.advertise_port_first) + '-' +
             std::to_string(c.net.advertise_port_last);
   return "listen:\n  plain: " + address(c.net.plain) +
-         "\n  tls: { address: " + address(c.tls.address) +
-         ", certificate: " + scalar(c.tls.certificate) + ", key: " + scalar(c.tls.key) +
-         ", mint_ca: " + scalar(c.tls.mint_ca) + ", mint_key: " + scalar(c.tls.mint_key) +
-         ", client_ca: " + scalar(c.tls.client_ca) +
-         ", client_auth: " + word(client_auth_words(), c.tls.client_auth) + " }\n" +
+         "\n  tls: { address: " + address(c.net.tls.address) +
+         ", certificate: " + scalar(c.net.tls.certificate) + ", key: " + scalar(c.net.tls.key) +
+         ", mint_ca: " + scalar(c.net.tls.mint_ca) + ", mint_key: " + scalar(c.net.tls.mint_key) +
+         ", client_ca: " + scalar(c.net.tls.client_ca) +
+         ", client_auth: " + word(client_auth_words(), c.net.tls.client_auth) + " }\n" +
          "  advertise: { mode: " + word(advertise_words(), c.net.advertise) +
          ", host: " + scalar(c.net.advertise_host) + ", ports: " + ports + " }\n";
 }
@@ -75,9 +75,9 @@ std::string limits(const net::Limits& l) {
 }  // namespace
 
 std::string describe(const Config& c) {
-  std::string out = "clusters:\n" + cluster("old", c.net.old_cluster, c.old_access);
+  std::string out = "clusters:\n" + cluster("old", c.net.old_cluster);
   if (c.net.new_cluster)
-    out += cluster("new", *c.net.new_cluster, c.new_access);
+    out += cluster("new", *c.net.new_cluster);
   else
     out += "  # no `new`: passage only, nothing can be moved\n";
   out += listen(c);

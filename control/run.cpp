@@ -87,7 +87,11 @@ class Process {
     const std::string plain = config_.net.plain ? endpoint_text(*config_.net.plain) : "off";
     std::string http = "off";
     if (config_.http) http = endpoint_text({config_.http->host, api_.http_port()});
-    log::info("ready", {{"plain", plain}, {"socket", config_.socket}, {"http", http}});
+    const auto& tls = config_.net.tls;
+    log::info("ready", {{"plain", plain},
+                        {"tls", tls.on() ? endpoint_text(*tls.address) : "off"},
+                        {"socket", config_.socket},
+                        {"http", http}});
   }
 
   void fatal(const std::string& why) {
@@ -103,6 +107,10 @@ class Process {
   void wait_for_signal() {
     signals_.async_wait([this](boost::system::error_code ec, int signal) {
       if (ec) return;
+      if (signal == SIGHUP) {
+        reload();
+        return wait_for_signal();
+      }
       if (draining_) {
         log::warn("stopped", {{"drained", false}, {"why", "a second signal"}});
         api_.close();
@@ -111,6 +119,15 @@ class Process {
       wait_for_signal();
       drain(signal == SIGINT ? "SIGINT" : "SIGTERM");
     });
+  }
+
+  void reload() {
+    const auto why = daemon_->reload();
+    if (why.empty())
+      log::info("reloaded", {{"what", "certificates and keys"}});
+    else
+      log::error("reload.failed",
+                 {{"why", why}, {"next", "the former stay in use; mend it, SIGHUP"}});
   }
 
   void drain(const char* why) {
@@ -141,7 +158,7 @@ class Process {
 
   const Config& config_;
   asio::io_context io_{1};
-  asio::signal_set signals_{io_, SIGTERM, SIGINT};
+  asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
   asio::steady_timer timer_{io_};
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<net::Daemon> daemon_;
@@ -162,7 +179,6 @@ int run(const Config& config, const std::string& version) {
   mallopt(M_TRIM_THRESHOLD, 2 * returned_bytes_min);
   log::setup(config.level, config.format);
   std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGHUP, SIG_IGN);  // reads secrets again, once there are any
   raise_descriptor_limit();
   Process process(config, version);
   return process.run();

@@ -25,26 +25,24 @@ void read_sasl(const Section& s, const std::string& base, ClusterSasl& sasl) {
   s.boolean("replay_plain", sasl.replay_plain);
 }
 
-void read_cluster(const Section& s, const std::string& base, net::ClusterSettings& cluster,
-                  ClusterAccess& access) {
+void read_cluster(const Section& s, const std::string& base, net::ClusterSettings& cluster) {
   if (s.has("bootstrap"))
     s.endpoints("bootstrap", cluster.bootstrap);
   else
     s.bad("bootstrap", "missing", "a list such as [kafka-1:9092, kafka-2:9092]");
-  read_tls(s.section("tls", {"enabled", "ca", "certificate", "key", "verify"}), base, access.tls);
+  read_tls(s.section("tls", {"enabled", "ca", "certificate", "key", "verify"}), base, cluster.tls);
   read_sasl(
       s.section("sasl", {"mechanism", "username", "password_file", "token_file", "replay_plain"}),
-      base, access.sasl);
+      base, cluster.sasl);
 }
 
 void read_clusters(const Section& s, const std::string& base, Config& c) {
   const Section::Keys keys = {"bootstrap", "tls", "sasl"};
   if (s.has("old"))
-    read_cluster(s.section("old", keys), base, c.net.old_cluster, c.old_access);
+    read_cluster(s.section("old", keys), base, c.net.old_cluster);
   else
     s.bad("old", "missing", "old: { bootstrap: [host:9092] }");
-  if (s.has("new"))
-    read_cluster(s.section("new", keys), base, c.net.new_cluster.emplace(), c.new_access);
+  if (s.has("new")) read_cluster(s.section("new", keys), base, c.net.new_cluster.emplace());
 }
 
 void read_listen_tls(const Section& s, const std::string& base, ListenTls& tls) {
@@ -77,11 +75,11 @@ void read_advertise(const Section& s, net::Settings& net) {
 void read_listen(const Section& s, const std::string& base, Config& c) {
   s.endpoint("plain", c.net.plain, 1);
   if (s.scalar("tls") == "off") {
-    c.tls.address.reset();
+    c.net.tls.address.reset();
   } else {
     read_listen_tls(s.section("tls", {"address", "certificate", "key", "mint_ca", "mint_key",
                                       "client_ca", "client_auth"}),
-                    base, c.tls);
+                    base, c.net.tls);
   }
   read_advertise(s.section("advertise", {"mode", "host", "ports"}), c.net);
 }

@@ -9,6 +9,7 @@
 #include "control/config.h"
 #include "control/recover.h"
 #include "control/run.h"
+#include "proxy/net/tls.h"
 
 namespace {
 
@@ -47,7 +48,10 @@ bool load_config(const std::string& file, Config& config) {
   Loaded loaded = load(file, default_paths());
   for (const auto& problem : loaded.problems) std::fprintf(stderr, "%s\n", problem.c_str());
   config = std::move(loaded.config);
-  return loaded.problems.empty();
+  if (!loaded.problems.empty()) return false;
+  const auto why = shunt::net::TlsContexts{}.load(config.net);
+  if (!why.empty()) std::fprintf(stderr, "%s: %s\n", file.c_str(), why.c_str());
+  return why.empty();
 }
 
 int validate(const Config& config) {

@@ -8,6 +8,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "control/ca.h"
 #include "control/client.h"
 #include "control/ctl_ask.h"
 #include "control/ctl_commands.h"
@@ -93,6 +94,33 @@ int ask_and_print(const std::string& command, Options o, Deadline deadline) {
   return print(command, ask(call_of(command, o), o, deadline), o, deadline);
 }
 
+// Makes a CA; nobody is asked.
+int ca(const Options& o) {
+  MadeCa made;
+  Failure failure;
+  if (!make_ca(o.out, o.names, o.days, made, failure)) return report(o, failure);
+  json::array names;
+  std::string list;
+  for (const auto& name : made.names) {
+    names.emplace_back(name);
+    list += (list.empty() ? "" : ", ") + name;
+  }
+  if (o.json_output())
+    print_json({{"api", 1},
+                {"certificate", made.certificate},
+                {"key", made.key},
+                {"names", std::move(names)},
+                {"not_after", made.not_after}});
+  else
+    std::printf(
+        "certificate  %s   for the applications to trust\nkey          %s   keep it secret\n"
+        "good for     %s\nuntil        %s\n"
+        "next: listen: { tls: { mint_ca: %s, mint_key: %s } } in shunt.yaml, then start Shunt\n",
+        made.certificate.c_str(), made.key.c_str(), list.c_str(), made.not_after.c_str(),
+        made.certificate.c_str(), made.key.c_str());
+  return done;
+}
+
 // Every second, until the deadline or Ctrl-C.
 int watch(const std::string& command, const Options& o, Deadline deadline) {
   for (;;) {
@@ -160,5 +188,6 @@ int main(int argc, char** argv) {
   const std::string command = command_of(app);
   if (command == "events") return events(o, deadline);
   if (command == "run") return run_scheme(o, deadline);
+  if (command == "ca") return ca(o);
   return o.watch ? watch(command, o, deadline) : ask_and_print(command, o, deadline);
 }

@@ -141,7 +141,7 @@ object client(const observe::ClientView& c) {
   out["software"] = known(c.software);
   out["software_version"] = known(c.software_version);
   out["listener"] = c.listener == observe::Listener::plain ? "plain" : "tls";
-  out["principal"] = nullptr;  // comes with SASL
+  out["principal"] = known(c.principal);
   out["groups"] = texts(c.groups);
   out["connections"] = c.connections;
   out["since"] = observe::rfc3339(c.since);

@@ -4,7 +4,9 @@
 
 Brokers have ids 1..n and listen at 127.0.0.1:port+id-1. In KRaft node 1 is also the controller, so the node to kill is
 2. With advertise=[ports] each has a second listener at port+50+id-1 that names these ports instead: for a relay that
-stands there. Brokers talk to each other at the first. The jars come from build/deps (deploy/setup).
+stands there. Brokers talk to each other at the first. With secure=Secure(...) each has also a listener TLS at
+port+70+id-1 and LOGIN at port+80+id-1, and asks ACLs who may do what there (secure.py). The jars come from build/deps
+(deploy/setup).
 """
 
 import json
@@ -13,6 +15,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import secure as security
 from wait import wait_for
 
 REPO = Path(__file__).resolve().parent.parent
@@ -38,7 +41,7 @@ ZOOKEEPER_BROKER = """
 broker.id={id}
 listeners={listeners}
 advertised.listeners={advertised}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,RELAYED:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,RELAYED:PLAINTEXT{protocols}
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 zookeeper.connect=127.0.0.1:{controller_port}
@@ -51,7 +54,7 @@ controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 listeners={listeners}
 advertised.listeners={advertised}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,RELAYED:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,RELAYED:PLAINTEXT{protocols}
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 broker.heartbeat.interval.ms=500
@@ -74,10 +77,11 @@ def class_path(name):
 def java(version, heap="320m"):
     """The command line of a Java program of that Kafka version: small heap, quick start."""
     kafka = REPO / "deploy" / "kafka"
+    # Log4j's own complaints are not the program's: of a host whose name does not resolve, for one.
     logs = (
-        f"log4j2.configurationFile={kafka}/log4j2.xml"
+        [f"-Dlog4j2.configurationFile={kafka}/log4j2.xml", "-Dlog4j2.statusLoggerLevel=OFF"]
         if version[0] >= "4"
-        else f"log4j.configuration=file:{kafka}/log4j.properties"
+        else [f"-Dlog4j.configuration=file:{kafka}/log4j.properties"]
     )
     return [
         "java",
@@ -85,7 +89,7 @@ def java(version, heap="320m"):
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-XX:-UsePerfData",
-        f"-D{logs}",
+        *logs,
         "-cp",
         class_path(f"kafka-{version}"),
     ]
@@ -123,7 +127,7 @@ class Program:
 
 
 class Cluster:
-    def __init__(self, name, version, port, folder, brokers=2, advertise=(), settings=""):
+    def __init__(self, name, version, port, folder, brokers=2, advertise=(), secure=None, settings=""):
         """`settings` are lines of its brokers' configuration."""
         self.name, self.version, self.port, self.size = name, version, port, brokers
         self.settings = settings
@@ -132,13 +136,21 @@ class Cluster:
         self.ports = [port + i for i in range(brokers)]
         self.advertise = list(advertise)
         self.relayed_ports = [port + 50 + i for i in range(len(self.advertise))]
+        self.secure = secure
+        first = {"TLS": port + security.TLS, "LOGIN": port + security.LOGIN} if secure else {}
+        self.secure_ports = {listener: [at + i for i in range(brokers)] for listener, at in first.items()}
         self.addresses = [f"127.0.0.1:{p}" for p in self.ports]
         self.bootstrap = ",".join(self.addresses)
         self.programs = {}
 
     def all_ports(self):
         """Where its brokers can be reached, also through a relay."""
-        return [*self.ports, *self.relayed_ports, *self.advertise]
+        secure = [port for ports in self.secure_ports.values() for port in ports]
+        return [*self.ports, *self.relayed_ports, *self.advertise, *secure]
+
+    def secure_bootstrap(self, listener):
+        """Of the listener "TLS" or "LOGIN", under the host's name that its certificate is for."""
+        return ",".join(f"{security.HOSTS[listener]}:{port}" for port in self.secure_ports[listener])
 
     def start(self):
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -159,7 +171,7 @@ class Cluster:
         if name not in self.programs:
             run = java(self.version)
             listeners = self._listeners(self.ports, self.relayed_ports, node)
-            advertised = self._listeners(self.ports, self.advertise, node)
+            advertised = self._listeners(self.ports, self.advertise, node, security.HOSTS)
             if self.version.startswith("2."):
                 config = self._write(
                     name,
@@ -251,9 +263,10 @@ class Cluster:
         for program in reversed(self.programs.values()):
             program.kill()
 
-    def _listeners(self, plain, relayed, node):
+    def _listeners(self, plain, relayed, node, hosts=None):
         ports = [("PLAINTEXT", plain)] + [("RELAYED", relayed)] * bool(self.advertise)
-        return ",".join(f"{name}://127.0.0.1:{at[node - 1]}" for name, at in ports)
+        ports += self.secure_ports.items()
+        return ",".join(f"{name}://{(hosts or {}).get(name, '127.0.0.1')}:{at[node - 1]}" for name, at in ports)
 
     def _run(self, name, command):
         self.programs[name] = Program(name, command, self.folder / f"{name}.log")
@@ -264,7 +277,12 @@ class Cluster:
         data = self.folder / f"{name}-data"
         # Groups begin at once at old, to save time; new has Kafka's default (3 s), which finish must not show to clients.
         impatience = "group.initial.rebalance.delay.ms=0\n" if self.name.startswith("old") else ""
-        path.write_text(template.format(data=data, impatience=impatience, **self.fields, **fields).strip() + "\n")
+        protocols = security.PROTOCOLS if self.secure else ""
+        common = {"data": data, "impatience": impatience, "protocols": protocols, **self.fields}
+        text = template.format(**common, **fields).strip() + "\n"
+        if self.secure and name.startswith("broker"):
+            text += self.secure.config(self.version)
+        path.write_text(text)
         return str(path)
 
 

@@ -18,10 +18,10 @@ BINARY = REPO / "build" / "shunt"
 CTL = REPO / "build" / "shuntctl"
 CONFIG = """\
 clusters:
-  old: {{ bootstrap: [{old}] }}
+  old: {{ bootstrap: [{old}]{old_access} }}
 {new}listen:
   plain: 127.0.0.1:{port}
-control: {{ socket: control.sock, http: 127.0.0.1:{http} }}
+{listen}control: {{ socket: control.sock, http: 127.0.0.1:{http} }}
 journal: journal
 log: {{ level: {level} }}
 move: {{ hold_limit: {hold_limit} }}
@@ -29,7 +29,10 @@ move: {{ hold_limit: {hold_limit} }}
 
 
 class Shunt:
-    def __init__(self, folder, old, new=None, port=9092, http=9644, level="info", hold_limit="2s"):
+    def __init__(
+        self, folder, old, new=None, port=9092, http=9644, level="info", hold_limit="2s", access=("", ""), listen=""
+    ):
+        """`access`: more keys of clusters.old and .new ("tls: { ... }"); `listen`: more lines of that section."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port, self.http = port, http
@@ -37,9 +40,19 @@ class Shunt:
         self.socket = self.folder / "control.sock"
         config = self.folder / "shunt.yaml"
         spaced = [text and text.replace(",", ", ") for text in (old, new)]
-        second = f"  new: {{ bootstrap: [{spaced[1]}] }}\n" if new else ""
+        old_access, new_access = (words and f", {words}" for words in access)
+        second = f"  new: {{ bootstrap: [{spaced[1]}]{new_access} }}\n" if new else ""
         config.write_text(
-            CONFIG.format(old=spaced[0], new=second, port=port, http=http, level=level, hold_limit=hold_limit)
+            CONFIG.format(
+                old=spaced[0],
+                old_access=old_access,
+                new=second,
+                port=port,
+                listen=listen and f"  {listen}\n",
+                http=http,
+                level=level,
+                hold_limit=hold_limit,
+            )
         )
         self.program = Program(
             "shunt", [str(BINARY), "run", "-c", str(config)], self.folder / "shunt.log"

@@ -9,8 +9,8 @@
 
 namespace shunt::net {
 
-BrokerClient::BrokerClient(boost::asio::io_context& io, Resolver& resolver, route::Endpoint at)
-    : io_(io), resolver_(resolver), at_(std::move(at)) {}
+BrokerClient::BrokerClient(boost::asio::io_context& io, const Dialer& dialer, route::Endpoint at)
+    : io_(io), dialer_(dialer), at_(std::move(at)) {}
 
 void BrokerClient::call(wire::ApiKey api, wire::Version version, const wire::Value& body,
                         Done done) {
@@ -25,7 +25,7 @@ void BrokerClient::call(wire::ApiKey api, wire::Version version, const wire::Val
   wire::seal(frame);
   if (!link_) {
     link_ = std::make_shared<Link>(io_, weak_from_this(), route::NodeKey{});
-    link_->open(resolver_, at_);
+    link_->open(dialer_, at_);
   }
   pending_.push_back({wire::response(api), version, correlation_, Clock::now(), std::move(done)});
   link_->send(frame);
@@ -54,7 +54,7 @@ void BrokerClient::link_readable(const std::shared_ptr<Link>& link) {
   const auto r = link->stream().read(std::span(in_).subspan(have));
   in_.resize(have + r.bytes);
   if (r.state == Stream::State::closed || r.state == Stream::State::reset) {
-    return close("the broker closed the connection");
+    return close(link->stream().problem("the broker closed the connection"));
   }
   const auto self = shared_from_this();  // an answer's callback may drop the last owner
   while (!closed_ && take_answer()) {
@@ -72,7 +72,9 @@ bool BrokerClient::take_answer() {
     case wire::Frame::need_more:
       return false;
     default:
-      return close("not an answer: is this a Kafka broker, and a plain port?"), false;
+      return close(dialer_.tls ? "not an answer: is this a Kafka broker?"
+                               : "not an answer: is this a Kafka broker, and a plain port?"),
+             false;
   }
   const auto total = wire::frame_prefix_bytes + content;
   if (in_.size() < total) return false;

@@ -18,7 +18,8 @@ class BrokerClient : public Link::Owner, public std::enable_shared_from_this<Bro
   // `error` is empty when `body` is the answer. Called once, from the loop.
   using Done = std::function<void(const std::string& error, const wire::Value& body)>;
 
-  BrokerClient(boost::asio::io_context& io, Resolver& resolver, route::Endpoint at);
+  // `dialer` outlives this.
+  BrokerClient(boost::asio::io_context& io, const Dialer& dialer, route::Endpoint at);
   void call(wire::ApiKey api, wire::Version version, const wire::Value& body, Done done);
   // Fails what has waited longer than `limit`.
   void tick(Clock::time_point now, std::chrono::milliseconds limit);
@@ -40,7 +41,7 @@ class BrokerClient : public Link::Owner, public std::enable_shared_from_this<Bro
     Done done;
   };
   boost::asio::io_context& io_;
-  Resolver& resolver_;
+  const Dialer& dialer_;
   route::Endpoint at_;
   std::shared_ptr<Link> link_;
   std::deque<Pending> pending_;

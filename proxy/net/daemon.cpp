@@ -22,6 +22,7 @@ namespace {
 struct Port {
   std::shared_ptr<Listener> listener;
   int slot;
+  std::optional<observe::Listener> kind;  // nullopt: both, as the client's first byte says
 };
 
 class TheDaemon : public Daemon {
@@ -42,33 +43,28 @@ class TheDaemon : public Daemon {
 
   std::string listen() override {
     const Settings& s = world_.settings;
-    if (!s.plain) return {};
-    ErrorCode e;
-    const auto address = asio::ip::make_address(s.plain->host, e);
-    if (e) return "listen.plain: " + s.plain->host + " is not an IP address";
-    const bool loopback = s.advertise == Advertise::loopback;
-    if (auto why = open(address, s.plain->port, loopback && address.is_v4(), -1); !why.empty()) {
-      return why;
+    if (auto why = world_.read_tls(); !why.empty()) return why;
+    if (s.plain) {
+      if (auto why = listen_at(*s.plain, observe::Listener::plain); !why.empty()) return why;
     }
-    if (loopback && address.is_v4()) {
-      // [::1] too, for bootstrap; a machine without IPv6 does without.
-      auto v6 = std::make_shared<Listener>(world_.io);
-      const auto why = v6->open(asio::ip::address_v6::loopback(), s.plain->port, false);
-      if (why.empty())
-        ports_.push_back({v6, -1});
-      else if (why.find("in use") != std::string::npos)
-        return taken("[::1]", s.plain->port, why);
+    if (s.tls.on()) {
+      if (auto why = listen_at(*s.tls.address, observe::Listener::tls); !why.empty()) return why;
     }
-    if (!loopback) {
-      for (int p = s.advertise_port_first; p <= s.advertise_port_last; ++p) {
-        const auto port = static_cast<std::uint16_t>(p);
-        if (auto why = open(address, port, false, p - s.advertise_port_first); !why.empty()) {
-          return why;
-        }
-      }
+    if (s.advertise == Advertise::loopback) return {};
+    const auto& first = s.plain ? *s.plain : *s.tls.address;
+    std::optional<observe::Listener> kind;
+    if (!s.tls.on()) kind = observe::Listener::plain;
+    if (!s.plain) kind = observe::Listener::tls;
+    const auto address = asio::ip::make_address(first.host);
+    for (int p = s.advertise_port_first; p <= s.advertise_port_last; ++p) {
+      const auto port = static_cast<std::uint16_t>(p);
+      const auto slot = p - s.advertise_port_first;
+      if (auto why = open(address, port, false, slot, kind); !why.empty()) return why;
     }
     return {};
   }
+
+  std::string reload() override { return world_.read_tls(); }
 
   void start(std::function<void()> ready, std::function<void(std::string)> fatal) override {
     const Settings& s = world_.settings;
@@ -131,25 +127,50 @@ class TheDaemon : public Daemon {
   const observe::Events& events() const override { return world_.events; }
 
  private:
-  static std::string taken(const std::string& host, std::uint16_t port, const std::string& why) {
-    return "listen.plain: cannot listen on " + host + ":" + std::to_string(port) + ": " + why +
-           "; stop the program that has the port (ss -ltnp 'sport = :" + std::to_string(port) +
-           "'), or set listen.plain";
+  // The address that clients bootstrap from, and with it all of 127/8 on that port.
+  std::string listen_at(const route::Endpoint& at, observe::Listener kind) {
+    ErrorCode e;
+    const auto address = asio::ip::make_address(at.host, e);
+    if (e) return key(kind) + ": " + at.host + " is not an IP address";
+    const bool loopback = world_.settings.advertise == Advertise::loopback && address.is_v4();
+    if (auto why = open(address, at.port, loopback, -1, kind); !why.empty()) return why;
+    if (!loopback) return {};
+    // [::1] too, for bootstrap; a machine without IPv6 does without.
+    auto v6 = std::make_shared<Listener>(world_.io);
+    const auto why = v6->open(asio::ip::address_v6::loopback(), at.port, false);
+    if (why.empty())
+      ports_.push_back({v6, -1, kind});
+    else if (why.find("in use") != std::string::npos)
+      return taken(key(kind), "[::1]", at.port, why);
+    return {};
   }
 
-  std::string open(const asio::ip::address& address, std::uint16_t port, bool all, int slot) {
+  static std::string key(std::optional<observe::Listener> kind) {
+    return kind == observe::Listener::tls ? "listen.tls" : "listen.plain";
+  }
+
+  static std::string taken(const std::string& key, const std::string& host, std::uint16_t port,
+                           const std::string& why) {
+    return key + ": cannot listen on " + host + ":" + std::to_string(port) + ": " + why +
+           "; stop the program that has the port (ss -ltnp 'sport = :" + std::to_string(port) +
+           "'), or set " + key;
+  }
+
+  std::string open(const asio::ip::address& address, std::uint16_t port, bool all, int slot,
+                   std::optional<observe::Listener> kind) {
     auto listener = std::make_shared<Listener>(world_.io);
     const auto why = listener->open(address, port, all);
-    if (!why.empty()) return taken(address.to_string(), port, why);
-    ports_.push_back({std::move(listener), slot});
+    if (!why.empty())
+      return taken(slot < 0 ? key(kind) : "listen.advertise.ports", address.to_string(), port, why);
+    ports_.push_back({std::move(listener), slot, kind});
     return {};
   }
 
   void accept(const Port& port) {
-    port.listener->start([this, slot = port.slot](tcp::socket socket) {
+    port.listener->start([this, slot = port.slot, kind = port.kind](tcp::socket socket) {
       std::optional<route::NodeKey> node;
       if (slot >= 0) node = world_.identities.node_of_slot(static_cast<std::uint32_t>(slot));
-      Session::open(world_, std::move(socket), observe::Listener::plain, node);
+      Session::open(world_, std::move(socket), kind, node);
     });
   }
 

@@ -52,6 +52,9 @@ class Daemon {
   // Opens the listeners. Returns an empty string, or what is wrong (port taken, ...): where, why,
   // what to do next.
   virtual std::string listen() = 0;
+  // Reads certificates and keys again; connections go on with those they have. Empty: done; else
+  // what is wrong, and the former stay.
+  virtual std::string reload() = 0;
   // Starts polling the clusters; `ready` is called once when listeners are open and old's metadata
   // is known.  `fatal` is called with a reason when the daemon cannot go on (an old broker
   // advertises an address of ours; another cluster id than remembered).

@@ -3,12 +3,18 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <utility>
+
+#include "proxy/wire/framer.h"
 
 namespace shunt::net {
 namespace asio = boost::asio;
 
-void Link::open(Resolver& resolver, const route::Endpoint& at) {
-  resolver.resolve(
+void Link::open(const Dialer& dialer, const route::Endpoint& at) {
+  tls_ = dialer.tls;
+  as_ = dialer.login;
+  host_ = at.host;
+  dialer.resolver.resolve(
       at, [self = shared_from_this()](const std::string& error, const Resolver::Endpoints& found) {
         if (self->closed_) return;
         if (!error.empty()) return self->fail(error);
@@ -22,17 +28,73 @@ void Link::connect_next(Resolver::Endpoints found, std::size_t at, std::string l
   stream_.connect(endpoint, [self = shared_from_this(), found = std::move(found), at,
                              endpoint](ErrorCode e) mutable {
     if (self->closed_) return;
-    if (!e) return self->opened();
+    self->where_ = endpoint.address().to_string() + ":" + std::to_string(endpoint.port());
+    if (!e) return self->secure();
     self->stream_.close();
-    const auto why = "cannot connect to " + endpoint.address().to_string() + ":" +
-                     std::to_string(endpoint.port()) + ": " + e.message();
+    const auto why = "cannot connect to " + self->where_ + ": " + e.message();
     self->connect_next(std::move(found), at + 1, why);
   });
 }
 
+void Link::secure() {
+  stream_.prepare();
+  if (!tls_) return log_in();
+  stream_.handshake(tls_->session(host_), [self = shared_from_this()](const auto& why) {
+    if (self->closed_) return;
+    if (why.empty()) return self->log_in();
+    self->fail(self->host_ + " (" + self->where_ + "): " + why);
+  });
+}
+
+void Link::log_in() {
+  if (!as_) return opened();
+  login_ = std::make_unique<Login>(as_, random_nonce);
+  step(login_->begin());
+}
+
+void Link::step(Login::Step step) {
+  if (step.state == Login::Step::State::done) {
+    login_in_ = {};
+    return opened();
+  }
+  // A socket that has just been opened takes what is this small.
+  const bool sent = step.state == Login::Step::State::send &&
+                    stream_.write(step.frame).bytes == step.frame.size();
+  if (!sent) {
+    const auto why = step.why.empty() ? "the broker ended the connection in the login" : step.why;
+    return fail(host_ + " (" + where_ + "): " + why);
+  }
+  stream_.when_readable([self = shared_from_this()](ErrorCode e) {
+    if (!e && !self->closed_) self->read_login();
+  });
+}
+
+void Link::read_login() {
+  constexpr std::size_t chunk = 4096, answer_bytes_max = 64 * 1024;
+  const auto have = login_in_.size();
+  login_in_.resize(have + chunk);
+  const auto r = stream_.read(std::span(login_in_).subspan(have));
+  login_in_.resize(have + r.bytes);
+  if (r.state == Stream::State::closed || r.state == Stream::State::reset)
+    return fail(host_ + " (" + where_ +
+                "): " + stream_.problem("the broker ended the connection in the login"));
+  const auto prefix = wire::frame_prefix_bytes;
+  const bool sized = login_in_.size() >= prefix;
+  const auto size = sized ? wire::load<std::int32_t>(login_in_.data()) : 0;
+  if (size < 0 || size > static_cast<std::int64_t>(answer_bytes_max))
+    return fail(host_ + " (" + where_ + "): not an answer: is this a Kafka broker?");
+  const auto total = prefix + static_cast<std::size_t>(size);
+  if (!sized || login_in_.size() < total) {
+    return stream_.when_readable([self = shared_from_this()](ErrorCode e) {
+      if (!e && !self->closed_) self->read_login();
+    });
+  }
+  const auto answer = std::exchange(login_in_, {});
+  step(login_->take(wire::Bytes(answer).subspan(prefix, static_cast<std::size_t>(size))));
+}
+
 void Link::opened() {
   connected_ = true;
-  stream_.prepare();
   flush();
   arm();
 }
@@ -61,7 +123,7 @@ void Link::flush() {
     const auto r = stream_.write(wire::Bytes(out_).subspan(sent_));
     sent_ += r.bytes;
     if (r.state == Stream::State::reset || r.state == Stream::State::closed) {
-      return fail("the broker closed the connection");
+      return fail(stream_.problem("the broker closed the connection"));
     }
   }
   if (unsent() == 0) {

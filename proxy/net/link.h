@@ -8,8 +8,9 @@
 #include <memory>
 #include <vector>
 
+#include "proxy/net/dialer.h"
 #include "proxy/net/exchange.h"
-#include "proxy/net/resolver.h"
+#include "proxy/net/login.h"
 #include "proxy/net/stream.h"
 #include "proxy/route/translate.h"
 #include "proxy/splice/tails.h"
@@ -40,7 +41,7 @@ class Link : public std::enable_shared_from_this<Link> {
   Link(boost::asio::io_context& io, std::weak_ptr<Owner> owner, route::NodeKey node)
       : io_(io), node_(node), stream_(tcp::socket(io)), owner_(std::move(owner)) {}
 
-  void open(Resolver& resolver, const route::Endpoint& at);
+  void open(const Dialer& dialer, const route::Endpoint& at);
   // Writes, and queues what does not go at once. A broker that has gone: link_failed follows.
   void send(wire::Bytes first, wire::Bytes second = {});
   void arm();  // wait for the next bytes, unless paused, already waiting or not open
@@ -68,6 +69,10 @@ class Link : public std::enable_shared_from_this<Link> {
 
  private:
   void connect_next(Resolver::Endpoints found, std::size_t at, std::string last_error);
+  void secure();
+  void log_in();
+  void step(Login::Step step);
+  void read_login();
   void opened();
   void flush();
   void fail(const std::string& why);
@@ -75,6 +80,12 @@ class Link : public std::enable_shared_from_this<Link> {
   boost::asio::io_context& io_;
   route::NodeKey node_;
   Stream stream_;
+  std::shared_ptr<const TlsClient> tls_;   // null: plain
+  std::string host_;                       // as the cluster names it: its certificate must, too
+  std::string where_;                      // the address it was reached at
+  std::shared_ptr<const Credentials> as_;  // null: nobody is asked who we are
+  std::unique_ptr<Login> login_;
+  std::vector<std::byte> login_in_;
   std::weak_ptr<Owner> owner_;
   std::vector<std::byte> out_;
   std::size_t sent_ = 0;

@@ -52,6 +52,7 @@ void add(observe::ClientView& v, const World& world, const Session& s) {
     v.address = s.remote();
     v.since = s.since();
     v.listener = s.listener();
+    if (!s.who().principal.empty()) v.principal = "User:" + s.who().principal;
   }
   if (!who.client_id.empty()) v.client_id = who.client_id;
   if (!who.software.empty()) {

@@ -10,6 +10,7 @@ struct Who {
   route::Instance instance{0};
   std::optional<route::NodeKey> addressed;  // the node whose address was dialled
   std::string client_id, software, software_version;
+  std::string principal;  // of its certificate; empty: not known
   std::uint16_t local_port = 0;
 };
 

@@ -64,7 +64,8 @@ void Placeholder::connect(route::NativeNodeId node) {
                  [self = shared_from_this()] { self->find(); });
   node_ = node;
   if (client_) client_->close("replaced");
-  client_ = std::make_shared<BrokerClient>(world_.io, world_.resolver, *at);
+  client_ =
+      std::make_shared<BrokerClient>(world_.io, world_.dialer(route::Cluster::new_cluster), *at);
   if (protocol_type_.empty()) return over("");
   ask_join();
 }

@@ -140,7 +140,7 @@ void Poller::metadata_from(const std::shared_ptr<BrokerClient>& client, wire::Ve
 void Poller::bootstrap() {
   const auto& at = settings_.bootstrap[next_bootstrap_++ % settings_.bootstrap.size()];
   if (bootstrap_) bootstrap_->close("replaced");
-  bootstrap_ = std::make_shared<BrokerClient>(world_.io, world_.resolver, at);
+  bootstrap_ = std::make_shared<BrokerClient>(world_.io, world_.dialer(cluster_), at);
   bootstrap_->call(
       api_versions, 0, Struct{},
       [weak = weak_from_this()](const std::string& error, const Value& body) {
@@ -251,7 +251,7 @@ void Poller::follow_brokers() {
   for (const auto& [id, broker] : brokers) {
     Node& node = nodes_[id];
     if (node.client) continue;
-    node.client = std::make_shared<BrokerClient>(world_.io, world_.resolver, broker.at);
+    node.client = std::make_shared<BrokerClient>(world_.io, world_.dialer(cluster_), broker.at);
     ask_versions(id, 0);
   }
 }

@@ -89,6 +89,7 @@ class Recovery {
       world_.access[i] = pollers_[i].get();
       pollers_[i]->start([] {}, [this](const std::string& why) { fatal_ = why; });
     };
+    if (const auto why = world_.read_tls(); !why.empty()) return problem(why), false;
     make(Cluster::old_cluster, s.old_cluster);
     make(Cluster::new_cluster, *s.new_cluster);
     tick();

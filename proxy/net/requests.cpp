@@ -275,7 +275,7 @@ Link& Session::link_to(route::NodeKey node) {
     link = std::make_shared<Link>(world_.io, weak_from_this(), node);
     ++world_.metrics.links[static_cast<std::size_t>(node.cluster)];
     const auto* at = world_.endpoint(node);
-    link->open(world_.resolver, at != nullptr ? *at : route::Endpoint{});
+    link->open(world_.dialer(node.cluster), at != nullptr ? *at : route::Endpoint{});
   }
   return *link;
 }

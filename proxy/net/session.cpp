@@ -10,11 +10,12 @@ namespace shunt::net {
 
 using observe::CloseCause;
 
-Session::Session(World& world, tcp::socket socket, observe::Listener listener,
+Session::Session(World& world, tcp::socket socket, std::optional<observe::Listener> listener,
                  std::optional<route::NodeKey> port_node)
     : world_(world),
       client_(std::move(socket)),
-      listener_(listener),
+      listener_(listener.value_or(observe::Listener::plain)),
+      listener_known_(listener.has_value()),
       remote_(client_.remote()),
       naming_(world, who_),
       since_(std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -35,10 +36,10 @@ Session::Session(World& world, tcp::socket socket, observe::Listener listener,
   }
 }
 
-void Session::open(World& world, tcp::socket socket, observe::Listener listener,
+void Session::open(World& world, tcp::socket socket, std::optional<observe::Listener> listener,
                    std::optional<route::NodeKey> port_node) {
   auto session = std::make_shared<Session>(world, std::move(socket), listener, port_node);
-  world.metrics.opened(listener);
+  world.metrics.opened(session->listener_);
   world.sessions.insert(session);
   session->start();
 }
@@ -47,7 +48,38 @@ void Session::start() {
   if (world_.sessions.size() > world_.settings.limits.connections_max) {
     return close(CloseCause::too_many_connections, "raise limits.connections_max");
   }
-  arm_client();
+  if (!listener_known_) return tell_listener();
+  if (listener_ == observe::Listener::plain) return arm_client();
+  secure();
+}
+
+// A handshake of TLS begins with 22; a request so large that its size does is never taken.
+void Session::tell_listener() {
+  securing_ = true;
+  client_.when_readable([self = shared_from_this()](ErrorCode e) {
+    self->securing_ = false;
+    if (e || self->closed_) return;
+    constexpr std::byte tls_handshake{22};
+    if (self->client_.peek() != tls_handshake) return self->arm_client();
+    self->world_.metrics.turned_tls();
+    self->listener_ = observe::Listener::tls;
+    self->secure();
+  });
+}
+
+void Session::secure() {
+  securing_ = true;
+  // The listener's TLS may be another one by the time: this handshake ends with its own.
+  client_.handshake(world_.tls->session(),
+                    [self = shared_from_this(), tls = world_.tls](const std::string& why) {
+                      self->securing_ = false;
+                      if (self->closed_) return;
+                      if (!why.empty()) return self->close(CloseCause::tls_failed, why);
+                      self->active_ = Clock::now();
+                      self->who_.principal = self->client_.peer_subject();
+                      self->finish_if_done();
+                      if (!self->closed_) self->arm_client();
+                    });
 }
 
 void Session::close(CloseCause cause, const std::string& why) {
@@ -157,7 +189,7 @@ bool Session::blocked() const {
 }
 
 void Session::arm_client() {
-  if (reading_ || ended_ || blocked()) return;
+  if (reading_ || ended_ || securing_ || blocked()) return;
   reading_ = true;
   client_.when_readable([self = shared_from_this()](ErrorCode e) {
     self->reading_ = false;
@@ -270,7 +302,7 @@ void Session::tick(Clock::time_point now) {
     if (quiet > limits.progress) forget();
     return;
   }
-  const bool owes = !client_out_.empty() || (!idle_between_frames() && !blocked());
+  const bool owes = securing_ || !client_out_.empty() || (!idle_between_frames() && !blocked());
   if (owes && quiet > limits.progress) return close(CloseCause::no_progress);
   if (queue_.empty() && idle_between_frames() && quiet > limits.idle) {
     return close(CloseCause::idle);
@@ -295,7 +327,8 @@ void Session::link_readable(const std::shared_ptr<Link>& link) {
   std::copy(link->carry.begin(), link->carry.end(), world_.buffer.begin());
   const auto r = link->stream().read(std::span(world_.buffer).subspan(have));
   if (r.state == Stream::State::later) return link->arm();
-  if (r.state != Stream::State::ok) return link_failed(link, "the broker closed the connection");
+  if (r.state != Stream::State::ok)
+    return link_failed(link, link->stream().problem("the broker closed the connection"));
   take_answers(*link, std::span(world_.buffer).first(have + r.bytes));
   if (!closed_ && client_out_.empty()) link->arm();
 }

@@ -38,9 +38,10 @@ struct Unset : std::allocator<std::byte> {
 
 class Session : public Link::Owner, public std::enable_shared_from_this<Session> {
  public:
-  Session(World& world, tcp::socket socket, observe::Listener listener,
+  Session(World& world, tcp::socket socket, std::optional<observe::Listener> listener,
           std::optional<route::NodeKey> port_node);
-  static void open(World& world, tcp::socket socket, observe::Listener listener,
+  // Without `listener` the client's first byte says whether it is TLS.
+  static void open(World& world, tcp::socket socket, std::optional<observe::Listener> listener,
                    std::optional<route::NodeKey> port_node);
 
   // Once a second: deadlines.
@@ -102,6 +103,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
  private:
   // session.cpp
   void start();
+  void tell_listener();
+  void secure();
   void arm_client();
   void client_readable();
   void resume_soon();
@@ -246,6 +249,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   World& world_;
   Stream client_;
   observe::Listener listener_;
+  bool listener_known_;
   std::string remote_;
   Who who_;
   SessionNaming naming_;
@@ -302,6 +306,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   Clock::time_point active_;         // last byte from or to the client
   std::int64_t last_producer_ = -1;  // told to World::producers_seen
   Clock::time_point parked_since_;
+  bool securing_ = false;   // TLS's handshake is under way
   bool parked_ = false;     // a Produce waits in held_ (or in upload_) for the migration
   bool outage_ = false;     // and for a cluster that cannot be reached
   bool again_ = false;      // the request is one that waited

@@ -11,8 +11,32 @@
 
 namespace shunt::net {
 
+// How Shunt speaks to a cluster. Empty: none. Paths are absolute; files are PEM.
+struct ClusterTls {
+  bool enabled = false;
+  std::string ca = "system", certificate, key;
+  bool verify = true;
+  bool operator==(const ClusterTls&) const = default;
+};
+enum class Sasl : std::uint8_t { none, plain, scram_sha_256, scram_sha_512, oauthbearer };
+struct ClusterSasl {
+  Sasl mechanism = Sasl::none;
+  std::string username, password_file, token_file;
+  bool replay_plain = false;
+};
 struct ClusterSettings {
   std::vector<route::Endpoint> bootstrap;
+  ClusterTls tls{};
+  ClusterSasl sasl{};
+};
+
+enum class ClientAuth : std::uint8_t { none, request, require };
+struct ListenTls {
+  std::optional<route::Endpoint> address = route::Endpoint{"127.0.0.1", 9093};
+  std::string certificate, key, mint_ca, mint_key, client_ca;
+  ClientAuth client_auth = ClientAuth::none;
+  // Off until a certificate, or a CA to make certificates, is given.
+  bool on() const { return address && (!certificate.empty() || !mint_ca.empty()); }
 };
 
 enum class Advertise : std::uint8_t {
@@ -35,6 +59,7 @@ struct Settings {
   ClusterSettings old_cluster;
   std::optional<ClusterSettings> new_cluster;
   std::optional<route::Endpoint> plain;  // listen.plain; nullopt: off
+  ListenTls tls;
   Advertise advertise = Advertise::loopback;
   std::string advertise_host;  // address mode
   std::uint16_t advertise_port_first = 0, advertise_port_last = 0;

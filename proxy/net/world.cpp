@@ -23,6 +23,7 @@ World::World(boost::asio::io_context& loop, Settings s, Remembered r, Memory& m)
       settings(std::move(s)),
       memory(m),
       resolver(loop),
+      dialers{{resolver}, {resolver}},
       identities(std::move(r.identities)),
       splice(std::move(r.splice)),
       cluster_id(r.old_cluster_id),
@@ -36,6 +37,14 @@ World::World(boost::asio::io_context& loop, Settings s, Remembered r, Memory& m)
   if (r.new_versions && settings.new_cluster) {
     versions.restore(route::Cluster::new_cluster, *r.new_versions);
   }
+}
+
+std::string World::read_tls() {
+  TlsContexts made;
+  if (auto why = made.load(settings); !why.empty()) return why;
+  tls = std::move(made.listen);
+  for (const auto i : {0, 1}) dialers[i].tls = std::move(made.to[i]);
+  return {};
 }
 
 route::Seconds World::unix_now() const {

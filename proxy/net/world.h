@@ -12,9 +12,9 @@
 #include <unordered_map>
 
 #include "proxy/net/daemon.h"
+#include "proxy/net/dialer.h"
 #include "proxy/net/exchange.h"
 #include "proxy/net/group_gate.h"
-#include "proxy/net/resolver.h"
 #include "proxy/net/settings.h"
 #include "proxy/observe/events.h"
 #include "proxy/observe/metrics.h"
@@ -84,6 +84,11 @@ struct World {
   const Settings settings;
   Memory& memory;
   Resolver resolver;
+  Dialer dialers[2];                     // by cluster
+  std::shared_ptr<const TlsServer> tls;  // null: listen.tls is off
+  // Reads the files of TLS (anew). Empty: done; else what is wrong, and all stays as it was.
+  std::string read_tls();
+  const Dialer& dialer(route::Cluster c) const { return dialers[static_cast<std::size_t>(c)]; }
   observe::Metrics metrics;
   route::Identities identities;
   route::Versions versions;

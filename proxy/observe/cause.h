@@ -19,6 +19,7 @@ enum class CloseCause : std::uint8_t {
   unsupported_version,   // a version that is not offered
   too_many_connections,  // limits.connections_max
   not_loopback,          // a connection to an address that is not loopback
+  tls_failed,            // the TLS handshake with the client did not succeed
   link_refused,          // a broker could not be reached
   link_lost,             // a broker ended a link with answers outstanding
   bad_answer,            // a broker sent what is not an answer to what was asked
@@ -29,10 +30,12 @@ enum class CloseCause : std::uint8_t {
 
 constexpr std::string_view name(CloseCause c) {
   constexpr std::string_view names[] = {
-      "client_closed", "client_reset", "idle",        "no_progress",         "frame_too_large",
-      "bad_frame",     "bad_request",  "unknown_api", "unsupported_version", "too_many_connections",
-      "not_loopback",  "link_refused", "link_lost",   "bad_answer",          "answer_too_large",
-      "drain",         "internal"};
+      "client_closed",        "client_reset",    "idle",
+      "no_progress",          "frame_too_large", "bad_frame",
+      "bad_request",          "unknown_api",     "unsupported_version",
+      "too_many_connections", "not_loopback",    "tls_failed",
+      "link_refused",         "link_lost",       "bad_answer",
+      "answer_too_large",     "drain",           "internal"};
   return names[static_cast<std::size_t>(c)];
 }
 constexpr int close_causes = static_cast<int>(CloseCause::internal) + 1;

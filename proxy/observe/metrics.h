@@ -25,6 +25,10 @@ class Metrics {
                                                     .05,   .1,   .5,    1,    5};
 
   void opened(Listener l) { ++connections[static_cast<std::size_t>(l)]; }
+  void turned_tls() {  // opened as plain, it speaks TLS
+    --connections[static_cast<std::size_t>(Listener::plain)];
+    ++connections[static_cast<std::size_t>(Listener::tls)];
+  }
   void closed(Listener l, CloseCause c) {
     --connections[static_cast<std::size_t>(l)];
     ++client_closed[static_cast<std::size_t>(c)];

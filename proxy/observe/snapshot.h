@@ -33,6 +33,7 @@ struct ClientView {  // one client instance, or one connection without instance
   std::string address;  // remote ip:port of one of its connections
   std::string client_id, software, software_version;
   Listener listener = Listener::plain;
+  std::string principal;  // as Kafka writes it, "User:CN=app"; "": not known
   std::vector<std::string> groups;
   int connections = 0;
   UnixMillis since = 0;

@@ -36,8 +36,8 @@ TEST_CASE("config: the smallest file gets the contract's defaults") {
   CHECK(c.net.old_cluster.bootstrap == std::vector<route::Endpoint>{{"a", 9092}});
   CHECK(!c.net.new_cluster);
   CHECK(c.net.plain == route::Endpoint{"127.0.0.1", 9092});
-  CHECK(c.tls.address == route::Endpoint{"127.0.0.1", 9093});
-  CHECK(!c.tls.on());
+  CHECK(c.net.tls.address == route::Endpoint{"127.0.0.1", 9093});
+  CHECK(!c.net.tls.on());
   CHECK(c.net.advertise == net::Advertise::loopback);
   CHECK(c.socket == "/run/shunt/control.sock");
   CHECK(c.http == route::Endpoint{"127.0.0.1", 9644});
@@ -206,15 +206,27 @@ TEST_CASE("config: planted mistakes, with the exact message") {
       {good + "control: { socket: off }\n",
        "f.yaml:2:20: control.socket: cannot be off: shuntctl speaks through it; expected a path"},
       {good + "listen: { tls: { certificate: c.pem, key: k.pem } }\n",
-       "f.yaml:2:31: listen.tls.certificate: TLS from clients is not in this version yet; expected "
-       "none"},
-      {good + "listen: { tls: { certificate: c.pem } }\n",
-       "f.yaml:2:16: listen.tls: certificate and key go together; expected both, or none of them\n"
-       "f.yaml:2:31: listen.tls.certificate: TLS from clients is not in this version yet; expected "
-       "none"},
-      {"clusters: { old: { bootstrap: [a:1], tls: { enabled: true } } }\n",
-       "f.yaml:1:54: clusters.old.tls.enabled: TLS to clusters is not in this version yet; "
-       "expected false"},
+       "f.yaml:2:31: listen.tls.certificate: no certificate names all of 127.0.0.0/8, where "
+       "advertise.mode loopback shows nodes; expected mint_ca and mint_key (`shuntctl ca` makes "
+       "them), or advertise.mode: address"},
+      {good + "listen: { tls: { mint_ca: c.pem } }\n",
+       "f.yaml:2:16: listen.tls: mint_ca and mint_key go together; expected both, or none of them"},
+      {good + "listen: { tls: { mint_ca: c, mint_key: k, certificate: c, key: k },\n"
+              "  advertise: { mode: address, host: me, ports: 20-29 } }\n",
+       "f.yaml:2:16: listen.tls: certificate and mint_ca: which one is to be shown?; expected one "
+       "of them"},
+      {good + "listen: { tls: { mint_ca: c, mint_key: k, address: 127.0.0.1:9092 } }\n",
+       "f.yaml:2:52: listen.tls.address: the port of listen.plain; expected another port"},
+      {good + "listen: { tls: { mint_ca: c, mint_key: k, address: 10.0.0.1:9093 } }\n",
+       "f.yaml:2:52: listen.tls.address: 10.0.0.1 is not in 127.0.0.0/8, where advertise.mode "
+       "loopback lives; expected 127.0.0.1:PORT, or advertise.mode: address"},
+      {good + "listen: { tls: { client_ca: c, client_auth: require } }\n",
+       "f.yaml:2:16: listen.tls: client certificates without a certificate of our own; expected "
+       "mint_ca and mint_key, or certificate and key"},
+      {"clusters: { old: { bootstrap: [a:1], tls: { ca: x } } }\n",
+       "f.yaml:1:43: clusters.old.tls.enabled: false, and other keys of tls are set; expected "
+       "true, "
+       "or none of them"},
       {"clusters: { old: { bootstrap: [a:1], sasl: { mechanism: PLAIN, username: u,\n"
        "  password_file: p } } }\n",
        "f.yaml:1:57: clusters.old.sasl.mechanism: SASL is not in this version yet; expected none"},
@@ -246,7 +258,7 @@ TEST_CASE("config: all mistakes are told, in the file's order") {
 TEST_CASE("config: empty sections and listen.tls: off are allowed") {
   const auto loaded = parsed(good + "limits:\nlisten:\n  tls: off\n");
   CHECK(all(loaded.problems) == "");
-  CHECK(!loaded.config.tls.address);
+  CHECK(!loaded.config.net.tls.address);
 }
 
 TEST_CASE("config: the examples load, and full.yaml says the defaults") {
