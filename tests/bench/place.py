@@ -37,7 +37,8 @@ class Place:
         ]
         known = ["direct", *(p.name for p in all_proxies)]
         if unknown := set(only or ()) - set(known):
-            raise SystemExit(f"no target {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
+            why = f" (without TLS: {self.without_tls})" if self.without_tls else ""
+            raise SystemExit(f"no target {', '.join(sorted(unknown))}; there are: {', '.join(known)}{why}")
         self.proxies = [p for p in all_proxies if not only or p.name in only]
         self.names = ["direct", *(p.name for p in self.proxies)]
 

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from cluster import DEPS, REPO, Program
-from sidecar import BINARY, Shunt
+from sidecar import BINARY, CTL, Shunt
 from wait import wait_for
 
 # All proxies run on one processor and the client on the others: what a wake-up costs hangs on where they are.
@@ -144,22 +144,23 @@ class ShuntProxy(Proxy):
 
 
 def certificate(folder):
-    """A self-signed one: (certificate, key, both in one file, as HAProxy wants them)."""
+    """A self-signed one of an ordinary kind (as Shunt's own are: EC P-256), key and certificate in one file for HAProxy."""
     cert, key, both = (folder / name for name in ("tls.crt", "tls.key", "tls.pem"))
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
     subprocess.run([*command, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
     both.write_text(cert.read_text() + key.read_text())
-    return cert, key, both
+    return both
 
 
 def with_tls(folder, old, new, ports):
     """HAProxy and Shunt terminating TLS: (proxies, why there are none). `ports`: HAProxy's, Shunt's TLS, plain and HTTP."""
-    cert, key, both = certificate(folder)
-    listen = f"  tls: {{ address: 127.0.0.1:{ports[1]}, certificate: {cert}, key: {key} }}\n"
+    made = subprocess.run([str(CTL), "ca", "--out", str(folder)], capture_output=True, text=True)
+    ca = ", ".join(f"mint_{what}: {folder}/shunt-ca.{end}" for what, end in (("ca", "pem"), ("key", "key")))
+    listen = f"  tls: {{ address: 127.0.0.1:{ports[1]}, {ca} }}\n"
     shunt = ShuntProxy("shunt TLS", folder, *ports[2:], old.bootstrap, new.bootstrap, listen=listen)
     code, said = shunt.shunt.run("validate")
-    if code:
-        return [], said.strip().removeprefix(f"{shunt.shunt.folder}/")
+    if made.returncode or code:
+        return [], (made.stderr or said).strip().removeprefix(f"{shunt.shunt.folder}/")
     shunt.port, shunt.tls = ports[1], True
-    return [haproxy(folder, ports[0], old.ports[0], both), shunt], ""
+    return [haproxy(folder, ports[0], old.ports[0], certificate(folder)), shunt], ""
