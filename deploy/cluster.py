@@ -127,8 +127,10 @@ class Program:
 
 
 class Cluster:
-    def __init__(self, name, version, port, folder, brokers=2, advertise=(), secure=None):
+    def __init__(self, name, version, port, folder, brokers=2, advertise=(), secure=None, settings=""):
+        """`settings` are lines of its brokers' configuration."""
         self.name, self.version, self.port, self.size = name, version, port, brokers
+        self.settings = settings
         self.folder = Path(folder) / f"{name}-{version}"
         self.ids = range(1, brokers + 1)
         self.ports = [port + i for i in range(brokers)]
@@ -173,7 +175,7 @@ class Cluster:
             if self.version.startswith("2."):
                 config = self._write(
                     name,
-                    ZOOKEEPER_BROKER + COMMON,
+                    ZOOKEEPER_BROKER + COMMON + self.settings,
                     id=node,
                     listeners=listeners,
                     advertised=advertised,
@@ -188,7 +190,7 @@ class Cluster:
                     )
                 config = self._write(
                     name,
-                    KRAFT_BROKER + COMMON,
+                    KRAFT_BROKER + COMMON + self.settings,
                     id=node,
                     roles=roles,
                     listeners=listeners,

@@ -55,14 +55,10 @@ void Session::take_requests(std::span<std::byte> data) {
 std::optional<std::size_t> Session::take_frame(std::span<std::byte> data) {
   if (upload_) return stream_produce(data);
   if (collect_bytes_ > 0) {
-    const auto n = std::min(collect_bytes_ - collect_.size(), data.size());
-    collect_.insert(collect_.end(), data.begin(), data.begin() + static_cast<std::ptrdiff_t>(n));
-    if (collect_.size() == collect_bytes_) {
-      collect_bytes_ = 0;
-      auto frame = std::move(collect_);
-      collect_ = {};
-      request(frame);
-    }
+    const auto into = to_collect();
+    const auto n = std::min(into.size(), data.size());
+    std::copy_n(data.begin(), n, into.begin());
+    collected(n);
     return n;
   }
   std::uint32_t content = 0;
@@ -99,9 +95,29 @@ std::optional<std::size_t> Session::take_frame(std::span<std::byte> data) {
       return wire::frame_prefix_bytes + h.size;
     }
   }
-  collect_.assign(data.begin(), data.end());
   collect_bytes_ = total;
+  collect_have_ = 0;
+  std::copy(data.begin(), data.end(), to_collect().begin());
+  collected(data.size());
   return data.size();
+}
+
+// Where the next bytes of the frame in the making belong; collected() says how many came. A frame
+// up to whole_request_bytes_max takes its memory once, a larger one (not a Produce) as it comes.
+std::span<std::byte> Session::to_collect() {
+  if (collect_.size() == collect_have_) {
+    collect_.resize(std::min(collect_bytes_, collect_have_ + whole_request_bytes_max));
+  }
+  return std::span(collect_).subspan(collect_have_);
+}
+
+void Session::collected(std::size_t bytes) {
+  collect_have_ += bytes;
+  if (collect_have_ < collect_bytes_) return;
+  collect_have_ = collect_bytes_ = 0;
+  auto frame = std::move(collect_);
+  collect_ = {};
+  request(frame);
 }
 
 // One whole request, its size in front.

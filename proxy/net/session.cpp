@@ -201,8 +201,9 @@ void Session::arm_client() {
 void Session::client_readable() {
   if (blocked()) return;  // what blocks us will resume()
   const std::size_t have = carry_.size();
+  const bool collecting = collect_bytes_ > 0 && have == 0;  // then straight to where it belongs
   std::copy(carry_.begin(), carry_.end(), world_.buffer.begin());
-  const auto r = client_.read(std::span(world_.buffer).subspan(have));
+  const auto r = client_.read(collecting ? to_collect() : std::span(world_.buffer).subspan(have));
   if (r.state == Stream::State::later) return arm_client();
   if (r.state == Stream::State::reset) return close(CloseCause::client_reset);
   if (r.state == Stream::State::closed) {
@@ -214,7 +215,10 @@ void Session::client_readable() {
   }
   active_ = Clock::now();
   bytes_in_ += r.bytes;
-  take_requests(std::span(world_.buffer).first(have + r.bytes));
+  if (collecting)
+    collected(r.bytes);
+  else
+    take_requests(std::span(world_.buffer).first(have + r.bytes));
   arm_client();
 }
 

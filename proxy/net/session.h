@@ -27,6 +27,15 @@ splice::BatchId batch_id(wire::Bytes records);
 // Writes a producer id into that batch, unless it is the one that stands there.
 void write_as(std::int64_t id, const splice::BatchId& batch, std::span<std::byte> records);
 
+// An allocator that leaves new bytes as they are: they are read from a socket next.
+struct Unset : std::allocator<std::byte> {
+  template <class U>
+  struct rebind {
+    using other = Unset;
+  };
+  static void construct(std::byte* at) noexcept { ::new (at) std::byte; }
+};
+
 class Session : public Link::Owner, public std::enable_shared_from_this<Session> {
  public:
   Session(World& world, tcp::socket socket, std::optional<observe::Listener> listener,
@@ -117,6 +126,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   // requests.cpp
   void take_requests(std::span<std::byte> data);
   std::optional<std::size_t> take_frame(std::span<std::byte> data);
+  std::span<std::byte> to_collect();
+  void collected(std::size_t bytes);
   void request(std::span<std::byte> frame);
   void note(const wire::RequestHeader& h, const wire::Parts& parts);
   void learn_client_id(std::string_view client_id);
@@ -257,8 +268,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::set<route::NodeKey> tried_;  // nodes that could not be reached for a request to any broker
   std::deque<std::unique_ptr<Exchange>> queue_;  // in request order
   std::vector<std::byte> carry_;                 // received, not yet a whole frame
-  std::vector<std::byte> collect_;  // a larger frame in the making, size prefix included
-  std::size_t collect_bytes_ = 0;
+  std::vector<std::byte, Unset> collect_;  // a larger frame in the making, size prefix included
+  std::size_t collect_have_ = 0, collect_bytes_ = 0;
   std::vector<std::byte> held_;          // a request that waits for its coordinator
   std::vector<std::string> unresolved_;  // the keys that could not be found for it
   bool resolving_ = false;

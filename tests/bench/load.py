@@ -1,169 +1,118 @@
-"""The loads: what one client does over one raw connection in a round; each slice tells how much it moved and how long it took.
+"""The loads: what one client does in a round, in slices; each slice tells how much it moved and how long it took."""
 
-Requests are encoded and answers' buffers made before the clock starts, so that the client costs little and always the same.
-"""
-
-import struct
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from wire.codec import RESPONSES
-from wire.connection import Connection
+from raw import (
+    API_VERSIONS,
+    BATCH,
+    FETCH,
+    IN_FLIGHT,
+    LARGE,
+    METADATA,
+    PARTITIONS,
+    PRODUCE,
+    bases,
+    expect_produced,
+    fetch_body,
+    frames,
+    pipelined,
+    produce_body,
+)
 from wire.records import batch, bulk
 
-PARTITIONS = 8
-BATCH = 110 * 1024  # a request of a batch per partition is below Java's max.request.size
-PRODUCE, FETCH, METADATA, INIT_PRODUCER_ID = 9, 11, 9, 4  # versions that all brokers from 2.8 on speak
 SLICES = 10  # of a round; between them it is the others' turn
-REQUESTS_BULK, REQUESTS_SMALL, IN_FLIGHT = 8, 100, 5  # in a slice
-FILL, IN_ANSWER = 18, 9  # batches of each partition in the topic that is fetched, and whole ones in 1 MiB
+BYTES_BULK, REQUESTS_SMALL = 7 * 2**20, 100  # in a slice
+IN_ANSWER, ANSWERS = 9, 2  # whole batches of a partition in 1 MiB, and such answers in a slice
 
 
 @dataclass
 class Work:
-    """What was moved in how many seconds; `waits` are the seconds of each request alone, where one is in flight."""
+    """What was moved in how many seconds."""
 
     amount: float = 0.0  # GB, or thousands of requests
     seconds: float = 0.0
-    waits: list = field(default_factory=list)
-
-
-class Target:
-    """Where a client connects to: a daemon, or the broker itself. `cpu` tells the CPU-seconds of the daemon so far."""
-
-    def __init__(self, name, port, cpu=None):
-        self.name, self.cpu = name, cpu
-        with Connection("127.0.0.1", port) as first:
-            seen = first.call("Metadata", METADATA, {"Topics": [{"Name": "bulk"}]})
-            leader = seen["Topics"][0]["Partitions"][0]["LeaderId"]
-            at = next(b for b in seen["Brokers"] if b["NodeId"] == leader)
-            ids = first.call("InitProducerId", INIT_PRODUCER_ID, {"TransactionalId": None, "TransactionTimeoutMs": 60000})
-        self.connection = Connection(at["Host"], at["Port"])
-        self.producer, self.sequence = ids["ProducerId"], 0
-        self.buffer = memoryview(bytearray(PARTITIONS * 2**20 + 2**16))
-
-    def next_answer(self):
-        """The size of the next answer, which is in the buffer from then on."""
-        (size,) = struct.unpack(">i", self.connection.bytes(4))
-        at = 0
-        while at < size:
-            got = self.connection.socket.recv_into(self.buffer[at:size])
-            if not got:
-                raise RuntimeError(f"{self.name} closed with {size - at} of {size} bytes missing")
-            at += got
-        return size
-
-    def decoded(self, api, version, size):
-        """What next_answer received; the head of flexible versions has an empty tag section."""
-        flexible = version in RESPONSES[api].flexible
-        return RESPONSES[api].decode(version, self.buffer[4 + flexible : size])
-
-
-def produce_body(topic, records):
-    """`records` is a record set for each partition."""
-    parts = [{"Index": p, "Records": data} for p, data in enumerate(records)]
-    return {"Acks": 1, "TimeoutMs": 30000, "TopicData": [{"Name": topic, "PartitionData": parts}]}
-
-
-def fetch_body(topic, offsets, most):
-    parts = [{"Partition": p, "FetchOffset": at, "PartitionMaxBytes": most} for p, at in enumerate(offsets)]
-    return {"MaxWaitMs": 500, "MinBytes": 1, "MaxBytes": 50 * 2**20, "Topics": [{"Topic": topic, "Partitions": parts}]}
-
-
-def frames(target, api, version, bodies):
-    return [target.connection.frame(api, version, body, n) for n, body in enumerate(bodies)]
-
-
-def pipelined(target, frames, in_flight):
-    """Sends all with so many in flight; the size of the last answer and of all."""
-    sent = total = size = 0
-    for received in range(len(frames)):
-        while sent < len(frames) and sent < received + in_flight:
-            target.connection.socket.sendall(frames[sent])
-            sent += 1
-        size = target.next_answer()
-        total += size
-    return size, total
-
-
-def one_by_one(target, frames, waits):
-    for frame in frames:
-        sent = time.perf_counter()
-        target.connection.socket.sendall(frame)
-        size = target.next_answer()
-        waits.append(time.perf_counter() - sent)
-    return size
 
 
 class Load:
-    """`slices` are a round's requests, encoded; `send` sends one slice's and returns the size of the last answer."""
+    """`slices` are a round's requests, encoded; `check` looks at the last answer of a slice."""
 
-    def round(self, target):
+    slices_in_round, in_flight = SLICES, 1
+
+    def round(self, client):
         """Yields the Work of each slice: the caller turns to the other targets in between."""
-        for requests in self.slices(target):
-            work, begin = Work(), time.perf_counter()
-            size = self.send(target, requests, work)
-            work.seconds = time.perf_counter() - begin
-            yield work
-            self.check(target, size)
+        for requests in self.slices(client):
+            begin = time.perf_counter()
+            sizes = pipelined(client, requests, self.in_flight)
+            seconds = time.perf_counter() - begin
+            yield Work(self.amount(requests, sizes), seconds)
+            self.check(client, sizes[-1])
 
-
-def expect_produced(target, size):
-    answer = target.decoded("Produce", PRODUCE, size)
-    errors = {p["ErrorCode"] for t in answer["Responses"] for p in t["PartitionResponses"]}
-    if errors != {0}:
-        raise RuntimeError(f"Produce at {target.name}: errors {errors}")
+    def slices(self, client):
+        return [self.requests(client, self.in_slice) for _ in range(self.slices_in_round)]
 
 
 class BulkProduce(Load):
-    """Batches for eight partitions in each request, five in flight."""
+    """A batch for each of eight partitions in each request, five in flight."""
 
-    unit, cost = "GB", "CPU s per GB produced"
+    unit, in_flight = "GB", IN_FLIGHT
     check = staticmethod(expect_produced)
 
-    def __init__(self):
-        self.body = produce_body("bulk", [batch([bulk(BATCH, p)]) for p in range(PARTITIONS)])
+    def __init__(self, name, size):
+        self.name, self.in_slice = name, BYTES_BULK // (PARTITIONS * size)
+        self.records = [batch([bulk(size, p)]) for p in range(PARTITIONS)]
 
-    def slices(self, target):
-        return [frames(target, "Produce", PRODUCE, [self.body]) * REQUESTS_BULK] * SLICES
+    def requests(self, client, count):
+        for p in range(PARTITIONS):
+            client.acknowledged["bulk", p] += count
+        return frames(client, "Produce", PRODUCE, [produce_body(client, "bulk", self.records)]) * count
 
-    def send(self, target, requests, work):
-        work.amount = sum(map(len, requests)) / 1e9
-        return pipelined(target, requests, IN_FLIGHT)[0]
+    def amount(self, requests, _):
+        return sum(map(len, requests)) / 1e9
 
 
 class BulkFetch(Load):
-    """A topic from its beginning to its end, 1 MiB of each of eight partitions in an answer."""
+    """Answers of 1 MiB from each of eight partitions."""
 
-    unit, cost = "GB", "CPU s per GB fetched"
+    name, unit, in_slice = "consume", "GB", ANSWERS
+    most, least = 2**20, PARTITIONS * IN_ANSWER  # bytes asked of a partition, whole batches in an answer
 
-    def slices(self, target):
-        bodies = [fetch_body("filled", [at] * PARTITIONS, 2**20) for at in range(0, FILL, IN_ANSWER)]
-        return [frames(target, "Fetch", FETCH, bodies)] * SLICES
+    def requests(self, client, count):
+        asked = [client.begin + n * IN_ANSWER for n in range(count)]
+        bodies = [fetch_body(client, "filled", [at] * PARTITIONS, self.most) for at in asked]
+        return frames(client, "Fetch", FETCH, bodies)
 
-    def send(self, target, requests, work):
-        size, total = pipelined(target, requests, 1)
-        work.amount = total / 1e9
-        return size
+    def amount(self, _, sizes):
+        return sum(sizes) / 1e9
 
-    def check(self, target, size):
-        for part in target.decoded("Fetch", FETCH, size)["Responses"][0]["Partitions"]:
-            if part["ErrorCode"] or len(part["Records"]) < IN_ANSWER * BATCH:
-                raise RuntimeError(f"Fetch at {target.name}: {part['ErrorCode']}, {len(part['Records'])} bytes")
+    def check(self, client, size):
+        """Every batch is there, with the offset that was asked for: also where it is another one on the cluster."""
+        expect_fetched(client, size, client.begin + (self.in_slice - 1) * IN_ANSWER, self.least)
+
+
+class LargeFetch(BulkFetch):
+    """One answer of 50 MiB."""
+
+    name, in_slice, slices_in_round = "50 MB fetch", 1, 2
+    most, least = LARGE, LARGE // (BATCH + 200) - PARTITIONS
+
+
+def expect_fetched(client, size, asked, least):
+    whole = 0
+    for part in client.decoded("Fetch", FETCH, size)["Responses"][0]["Partitions"]:
+        got = list(bases(part["Records"] or b""))
+        if part["ErrorCode"] or got != list(range(asked, asked + len(got))):
+            raise RuntimeError(f"Fetch at {client.name}, offset {asked}: error {part['ErrorCode']}, batches at {got}")
+        whole += len(got)
+    if whole < least:
+        raise RuntimeError(f"Fetch at {client.name}, offset {asked}: {whole} batches in {size} bytes, expected {least}")
 
 
 class Small(Load):
-    unit = "1,000 requests"
-    in_flight = 1
+    unit, in_slice = "1,000 requests", REQUESTS_SMALL
 
-    def slices(self, target):
-        return [self.requests(target, REQUESTS_SMALL) for _ in range(SLICES)]
-
-    def send(self, target, requests, work):
-        work.amount = len(requests) / 1000
-        if self.in_flight == 1:
-            return one_by_one(target, requests, work.waits)
-        return pipelined(target, requests, self.in_flight)[0]
+    def amount(self, requests, _):
+        return len(requests) / 1000
 
 
 class SmallProduce(Small):
@@ -171,52 +120,67 @@ class SmallProduce(Small):
 
     check = staticmethod(expect_produced)
 
-    def __init__(self, in_flight):
+    def __init__(self, in_flight=1):
         self.in_flight = in_flight
-        self.cost = f"CPU s per 1,000 small Produce, {in_flight} in flight"
+        self.name = f"small Produce, {in_flight} in flight"
 
-    def requests(self, target, count):
-        bodies = []
-        for _ in range(count):
-            records = batch([b"x" * 100], target.producer, 0, target.sequence)
-            bodies.append(produce_body("small", [records]))
-            target.sequence += 1
-        return frames(target, "Produce", PRODUCE, bodies)
+    def requests(self, client, count):
+        client.acknowledged["small", 0] += count
+        first, client.sequence = client.sequence, client.sequence + count
+        records = [batch([b"x" * 100], client.producer, 0, first + n) for n in range(count)]
+        return frames(client, "Produce", PRODUCE, [produce_body(client, "small", [data]) for data in records])
 
 
 class SmallFetch(Small):
     """The one record of a partition, again and again, answered at once."""
 
-    cost = "CPU s per 1,000 small Fetch"
+    name = "small Fetch"
 
-    def requests(self, target, count):
-        return frames(target, "Fetch", FETCH, [fetch_body("one", [0], 2**20)] * count)
+    def requests(self, client, count):
+        return frames(client, "Fetch", FETCH, [fetch_body(client, "one", [client.begin], 2**20)] * count)
 
-    def check(self, target, size):
-        part = target.decoded("Fetch", FETCH, size)["Responses"][0]["Partitions"][0]
-        if part["ErrorCode"] or not part["Records"]:
-            raise RuntimeError(f"Fetch at {target.name}: {part}")
+    def check(self, client, size):
+        expect_fetched(client, size, client.begin, 1)
 
 
 class SmallMetadata(Small):
     """One topic of eight partitions."""
 
-    cost = "CPU s per 1,000 Metadata"
+    name = "Metadata"
 
-    def requests(self, target, count):
-        body = {"Topics": [{"Name": "bulk"}], "AllowAutoTopicCreation": False}
-        return frames(target, "Metadata", METADATA, [body] * count)
+    def requests(self, client, count):
+        body = {"Topics": [{"Name": client.topics + "bulk"}], "AllowAutoTopicCreation": False}
+        return frames(client, "Metadata", METADATA, [body] * count)
 
-    def check(self, target, size):
-        topic = target.decoded("Metadata", METADATA, size)["Topics"][0]
+    def check(self, client, size):
+        topic = client.decoded("Metadata", METADATA, size)["Topics"][0]
         if topic["ErrorCode"] or len(topic["Partitions"]) != PARTITIONS:
-            raise RuntimeError(f"Metadata at {target.name}: {topic}")
+            raise RuntimeError(f"Metadata at {client.name}: {topic}")
 
 
-def prepare(target):
-    """The topics that are read: filled through a direct connection."""
-    records = [batch([bulk(BATCH, p)]) for p in range(PARTITIONS)]
-    fill = frames(target, "Produce", PRODUCE, [produce_body("filled", records)])
-    expect_produced(target, pipelined(target, fill * FILL, IN_FLIGHT)[0])
-    one = frames(target, "Produce", PRODUCE, [produce_body("one", [batch([b"x" * 100])])])
-    expect_produced(target, pipelined(target, one, 1)[0])
+class SmallApiVersions(Small):
+    name = "ApiVersions"
+
+    def requests(self, client, count):
+        body = {"ClientSoftwareName": "bench", "ClientSoftwareVersion": "1"}
+        return frames(client, "ApiVersions", API_VERSIONS, [body] * count)
+
+    def check(self, client, size):
+        error = int.from_bytes(client.buffer[4:6], "big")  # its head never has tags
+        if error:
+            raise RuntimeError(f"ApiVersions at {client.name}: error {error}")
+
+
+ORDINARY = BulkProduce("produce", 16 * 1024)  # the Java client's batches: requests of 128 KiB
+TIMED = [
+    ORDINARY,
+    BulkProduce("produce, 880 KB requests", BATCH),
+    BulkFetch(),
+    LargeFetch(),
+    SmallProduce(1),
+    SmallProduce(IN_FLIGHT),
+    SmallFetch(),
+    SmallMetadata(),
+]
+PAIRED = [SmallApiVersions(), SmallProduce(1), SmallFetch(), SmallMetadata()]
+COUNTED = [SmallProduce(1), SmallProduce(IN_FLIGHT), SmallFetch(), ORDINARY]
