@@ -102,24 +102,6 @@ std::optional<std::size_t> Session::take_frame(std::span<std::byte> data) {
   return data.size();
 }
 
-// Where the next bytes of the frame in the making belong; collected() says how many came. A frame
-// up to whole_request_bytes_max takes its memory once, a larger one (not a Produce) as it comes.
-std::span<std::byte> Session::to_collect() {
-  if (collect_.size() == collect_have_) {
-    collect_.resize(std::min(collect_bytes_, collect_have_ + whole_request_bytes_max));
-  }
-  return std::span(collect_).subspan(collect_have_);
-}
-
-void Session::collected(std::size_t bytes) {
-  collect_have_ += bytes;
-  if (collect_have_ < collect_bytes_) return;
-  collect_have_ = collect_bytes_ = 0;
-  auto frame = std::move(collect_);
-  collect_ = {};
-  request(frame);
-}
-
 // One whole request, its size in front.
 void Session::request(std::span<std::byte> frame) {
   const wire::Bytes content = frame.subspan(wire::frame_prefix_bytes);

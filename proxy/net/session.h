@@ -2,7 +2,7 @@
 //
 // session.cpp   life: opening, blocking and resuming, deadlines, the closing line
 // requests.cpp  frames in, decisions carried out     answers.cpp  answers in, translated, in order
-// uploads.cpp   a large Produce, in parts
+// uploads.cpp   requests larger than the buffer: collected; a large Produce in parts
 // produce.cpp, spliced.cpp, committed.cpp, grouped.cpp  what topics in a migration need besides
 #pragma once
 
@@ -126,8 +126,6 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   // requests.cpp
   void take_requests(std::span<std::byte> data);
   std::optional<std::size_t> take_frame(std::span<std::byte> data);
-  std::span<std::byte> to_collect();
-  void collected(std::size_t bytes);
   void request(std::span<std::byte> frame);
   void note(const wire::RequestHeader& h, const wire::Parts& parts);
   void learn_client_id(std::string_view client_id);
@@ -222,6 +220,8 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
                     std::span<std::byte> frame);
 
   // uploads.cpp
+  std::span<std::byte> to_collect();
+  void collected(std::size_t bytes);
   std::optional<std::size_t> stream_produce(std::span<std::byte> data);
   void send_between_frames(Link& link, wire::Bytes frame);
   void begin_stream(const wire::RequestHeader& h, wire::Bytes content_head, std::uint64_t body);

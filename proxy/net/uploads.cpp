@@ -1,4 +1,7 @@
-// A session's Produce requests that are too large to be held whole: cut into parts as they stream.
+// A session's requests that are larger than the buffer: collected, or, when a Produce is too large
+// to be held whole, cut into parts as they stream.
+#include <algorithm>
+
 #include "proxy/net/session.h"
 #include "proxy/wire/batch.h"
 
@@ -9,6 +12,24 @@ using observe::CloseCause;
 namespace {
 constexpr wire::ApiKey produce = 0;
 }  // namespace
+
+// Where the next bytes of the frame in the making belong; collected() says how many came. A frame
+// up to whole_request_bytes_max takes its memory once, a larger one (not a Produce) as it comes.
+std::span<std::byte> Session::to_collect() {
+  if (collect_.size() == collect_have_) {
+    collect_.resize(std::min(collect_bytes_, collect_have_ + whole_request_bytes_max));
+  }
+  return std::span(collect_).subspan(collect_have_);
+}
+
+void Session::collected(std::size_t bytes) {
+  collect_have_ += bytes;
+  if (collect_have_ < collect_bytes_) return;
+  collect_have_ = collect_bytes_ = 0;
+  auto frame = std::move(collect_);
+  collect_ = {};
+  request(frame);
+}
 
 void Session::begin_stream(const wire::RequestHeader& h, wire::Bytes content_head,
                            std::uint64_t body) {
