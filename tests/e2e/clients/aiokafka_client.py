@@ -6,6 +6,7 @@ import logging
 import aiokafka
 
 import uniform
+from python_security import security, token
 from uniform import acked, client, event, group, number, options, records, run, settings, stop
 
 
@@ -16,7 +17,18 @@ class Warnings(logging.Handler):
 
 logging.basicConfig(level=logging.WARNING, handlers=[Warnings()])
 topic = options["topic"]
-config = {"bootstrap_servers": options["bootstrap"], **settings(lambda key: key.replace(".", "_"))}
+
+
+class Tokens(aiokafka.abc.AbstractTokenProvider):
+    async def token(self):
+        return token()
+
+
+config = {
+    "bootstrap_servers": options["bootstrap"],
+    **security(Tokens),
+    **settings(lambda key: key.replace(".", "_")),
+}
 
 
 async def produce():

@@ -3,6 +3,7 @@
 import confluent_kafka as ck
 
 import uniform
+from confluent_security import security
 from drain import drain
 from uniform import acked, client, event, group, number, options, records, run, settings, stop
 
@@ -12,6 +13,7 @@ def config(name=client, **more):
         "bootstrap.servers": options["bootstrap"],
         "client.id": name,
         "error_cb": lambda error: event("warning", what="librdkafka", text=str(error)),
+        **security(),
         **more,
         **settings(),
     }

@@ -7,6 +7,7 @@ import time
 
 import confluent_kafka as ck
 
+from confluent_security import security
 from uniform import client, event, group, number, options, settings
 
 
@@ -20,6 +21,7 @@ def drain():
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "fetch.queue.backoff.ms": 10,  # by default it rests for 1 s whenever 100,000 records wait for us
+            **security(),
             **settings(),
         }
     )

@@ -4,11 +4,24 @@ kafka-python 3.0.12 drops an assignment that arrives between two polls and may s
 """
 
 import kafka
+from kafka.net.sasl.oauth import AbstractTokenProvider
 
 import uniform
+from python_security import security, token
 from uniform import acked, client, event, group, number, options, records, run, settings, stop
 
-config = {"bootstrap_servers": options["bootstrap"], **settings(lambda key: key.replace(".", "_"))}
+
+
+class Tokens(AbstractTokenProvider):
+    def token(self):
+        return token()
+
+
+config = {
+    "bootstrap_servers": options["bootstrap"],
+    **security(Tokens),
+    **settings(lambda key: key.replace(".", "_")),
+}
 
 
 def produce():

@@ -21,12 +21,16 @@ def number(key, otherwise):
     return int(options.get(key, otherwise))
 
 
+def usage(why):
+    print(f"usage: {why}", file=sys.stderr)
+    sys.exit(2)
+
+
 def choose(key, otherwise, *allowed):
     """An option that must be one of a few words."""
     value = options.get(key, otherwise)
     if value != otherwise and value not in allowed:
-        print(f"usage: {key}={value}: this program knows {', '.join(allowed)}", file=sys.stderr)
-        sys.exit(2)
+        usage(f"{key}={value}: this program knows {', '.join(allowed)}")
     return value
 
 
@@ -34,6 +38,16 @@ acks = choose("acks", "all", "0", "1", "all")
 idempotent = choose("idempotent", "true" if acks == "all" else "false", "true", "false") == "true"
 compression = choose("compression", None, "none", "gzip", "snappy", "lz4", "zstd")
 group = options.get("group")  # without one a member reads the partitions 0 to partitions-1
+
+
+sasl = choose("sasl", None, "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
+tls_ca, tls_cert, tls_key = (options.get(key) for key in ("tls_ca", "tls_cert", "tls_key"))
+user, password = options.get("user"), options.get("password")
+protocol = ("SASL_" if sasl else "") + ("SSL" if tls_ca else "PLAINTEXT")
+if (tls_cert or tls_key) and not (tls_ca and tls_cert and tls_key):
+    usage("tls_cert= and tls_key= want each other and tls_ca=")
+if sasl and not (user and (password or sasl == "OAUTHBEARER")):
+    usage(f"sasl={sasl} wants user= and password=")
 
 
 def settings(convert=lambda key: key):

@@ -36,6 +36,7 @@ public final class Client {
         Properties p = new Properties();
         p.put("bootstrap.servers", options.get("bootstrap"));
         p.put("client.id", Log.client);
+        Security.put(p);
         options.forEach((k, v) -> {
             if (k.startsWith("c."))
                 p.put(k.substring(2), v);

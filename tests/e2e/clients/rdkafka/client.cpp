@@ -63,9 +63,48 @@ static void set(rd_kafka_conf_t* conf, const std::string& key, const std::string
     throw std::runtime_error(why);
 }
 
+[[noreturn]] static void usage(const std::string& why) {
+  std::cerr << "usage: " << why << std::endl;
+  std::exit(2);
+}
+
+static void copy(rd_kafka_conf_t* conf, const std::string& key, const std::string& from) {
+  if (options.count(from)) set(conf, key, options[from]);
+}
+
+// The options tls_* and sasl; the library verifies host names unless told otherwise.
+static void secure(rd_kafka_conf_t* conf) {
+  const bool tls = options.count("tls_ca"), login = options.count("sasl");
+  if (options.count("tls_cert") != options.count("tls_key") || options.count("tls_cert") > tls)
+    usage("tls_cert= and tls_key= want each other and tls_ca=");
+  if (tls || login)
+    set(conf, "security.protocol", std::string(login ? "SASL_" : "") + (tls ? "SSL" : "PLAINTEXT"));
+  copy(conf, "ssl.ca.location", "tls_ca");
+  copy(conf, "ssl.certificate.location", "tls_cert");
+  copy(conf, "ssl.key.location", "tls_key");
+  if (!login) return;
+  const std::string mechanism = options["sasl"];
+  const bool token = mechanism == "OAUTHBEARER";
+  if (!token && mechanism != "PLAIN" && mechanism != "SCRAM-SHA-256" &&
+      mechanism != "SCRAM-SHA-512")
+    usage("sasl=" + mechanism +
+          ": this program knows PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER");
+  if (!options.count("user") || (!token && !options.count("password")))
+    usage("sasl=" + mechanism + " wants user= and password=");
+  set(conf, "sasl.mechanism", mechanism);
+  if (token) {  // the library makes an unsecured JWT itself
+    set(conf, "enable.sasl.oauthbearer.unsecure.jwt", "true");
+    set(conf, "sasl.oauthbearer.config", "principal=" + options["user"]);
+  } else {
+    copy(conf, "sasl.username", "user");
+    copy(conf, "sasl.password", "password");
+  }
+}
+
 static rd_kafka_t* create(rd_kafka_type_t type, rd_kafka_conf_t* conf, const std::string& name) {
   set(conf, "bootstrap.servers", options["bootstrap"]);
   set(conf, "client.id", name);
+  secure(conf);
   for (auto& [key, value] : options)
     if (key.rfind("c.", 0) == 0) set(conf, key.substr(2), value);
   rd_kafka_conf_set_error_cb(conf, [](rd_kafka_t*, int, const char* why, void*) {

@@ -18,6 +18,7 @@ var codecs = map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "gzip"
 
 func create(more ...kgo.Opt) *kgo.Client {
 	logger := kgo.BasicLogger(os.Stderr, kgo.LogLevelWarn, nil)
+	more = append(more, security()...)
 	c, err := kgo.NewClient(append(more, kgo.SeedBrokers(u.Bootstrap()...), kgo.ClientID(u.Client), kgo.WithLogger(logger))...)
 	u.Must(err)
 	return c

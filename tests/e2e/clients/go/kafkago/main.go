@@ -37,7 +37,7 @@ func warn(what string) kafka.LoggerFunc {
 
 func produce() {
 	w := &kafka.Writer{Addr: kafka.TCP(u.Bootstrap()...), Topic: u.Topic(), Async: true, BatchTimeout: u.Milliseconds("linger", 2),
-		RequiredAcks: acks[u.Acks()], Compression: codecs[u.Compression()], ErrorLogger: warn("writer"),
+		Transport: transport(), RequiredAcks: acks[u.Acks()], Compression: codecs[u.Compression()], ErrorLogger: warn("writer"),
 		Balancer: kafka.BalancerFunc(func(m kafka.Message, _ ...int) int { return int(m.WriterData.(place).partition) }),
 		Completion: func(messages []kafka.Message, err error) {
 			for _, m := range messages {
@@ -83,7 +83,7 @@ func assignments(member int) kafka.LoggerFunc {
 }
 
 func settings() kafka.ReaderConfig {
-	return kafka.ReaderConfig{Brokers: u.Bootstrap(), Topic: u.Topic(), ErrorLogger: warn("reader"),
+	return kafka.ReaderConfig{Brokers: u.Bootstrap(), Dialer: dialer(), Topic: u.Topic(), ErrorLogger: warn("reader"),
 		MinBytes: 10000, MaxBytes: 1e6, MaxWait: u.Milliseconds("fetch_wait", 100)}
 }
 

@@ -25,6 +25,7 @@ var codecs = map[string]sarama.CompressionCodec{"none": sarama.CompressionNone,
 func config(name string) *sarama.Config {
 	c := sarama.NewConfig()
 	c.ClientID = name
+	secure(c)
 	if version := u.Option("c.version", ""); version != "" {
 		var err error
 		c.Version, err = sarama.ParseKafkaVersion(version)
