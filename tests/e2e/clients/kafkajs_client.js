@@ -51,7 +51,8 @@ if (roles.includes('consume') && !options.group) usage('kafkajs does not read wi
 function tls() {
   const given = ['tls_ca', 'tls_cert', 'tls_key'].filter(key => options[key])
   if (given.length === 0) return undefined
-  if (!options.tls_ca || given.length === 2) usage('tls_cert= and tls_key= want each other and tls_ca=')
+  if (!options.tls_ca || given.length === 2)
+    usage('tls_cert= and tls_key= want each other and tls_ca=')
   return Object.fromEntries(given.map(key => [key.slice(4), fs.readFileSync(options[key])]))
 }
 

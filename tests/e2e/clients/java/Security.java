@@ -9,6 +9,8 @@ final class Security {
 
     static void put(Properties p) {
         boolean tls = Client.option("tls_ca", null) != null, login = Client.option("sasl", null) != null;
+        if (!tls && (Client.option("tls_cert", null) != null || Client.option("tls_key", null) != null))
+            throw usage("tls_cert= and tls_key= want tls_ca=");
         if (tls || login)
             p.put("security.protocol", (login ? "SASL_" : "") + (tls ? "SSL" : "PLAINTEXT"));
         if (tls)
@@ -21,7 +23,7 @@ final class Security {
     private static void putTls(Properties p) {
         p.put("ssl.truststore.type", "PEM");
         p.put("ssl.truststore.certificates", pem("tls_ca"));
-        if (Client.option("tls_cert", null) != null) {
+        if (Client.option("tls_cert", null) != null || Client.option("tls_key", null) != null) {
             p.put("ssl.keystore.type", "PEM");
             p.put("ssl.keystore.certificate.chain", pem("tls_cert"));
             p.put("ssl.keystore.key", pem("tls_key"));
