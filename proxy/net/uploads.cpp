@@ -15,6 +15,7 @@ void Session::begin_stream(const wire::RequestHeader& h, wire::Bytes content_hea
   upload_ = std::make_unique<Upload>(h, content_head, body);
   upload_->header = h;
   upload_->header.client_id = {};
+  ++frames_in_;
   ++apis_[{h.api, h.version}];
   if (h.has_client_id && who_.client_id != h.client_id) learn_client_id(h.client_id);
 }
