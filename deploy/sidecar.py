@@ -30,9 +30,11 @@ move: {{ hold_limit: {hold_limit} }}
 
 class Shunt:
     def __init__(
-        self, folder, old, new=None, port=9092, http=9644, level="info", hold_limit="2s", access=("", ""), listen=""
+        self, folder, old, new=None, port=9092, http=9644, level="info", hold_limit="2s", access=("", ""), listen="",
+        limits=None,
     ):
-        """`access`: more keys of clusters.old and .new ("tls: { ... }"); `listen`: more lines of that section."""
+        """`access`: more keys of clusters.old and .new ("tls: { ... }"); `listen`: more lines of that section; `limits`: some
+        of its keys."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port, self.http = port, http
@@ -54,6 +56,10 @@ class Shunt:
                 hold_limit=hold_limit,
             )
         )
+        if limits:
+            words = ", ".join(f"{key}: {value}" for key, value in limits.items())
+            with open(config, "a") as more:
+                more.write(f"limits: {{ {words} }}\n")
         self.program = Program(
             "shunt", [str(BINARY), "run", "-c", str(config)], self.folder / "shunt.log"
         )
@@ -127,3 +133,12 @@ class Shunt:
         """The most resident memory it ever had (VmHWM)."""
         text = Path(f"/proc/{self.program.process.pid}/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+) kB", text).group(1))
+
+    def descriptors(self):
+        """How many it has open."""
+        return len(list(Path(f"/proc/{self.program.process.pid}/fd").iterdir()))
+
+    def closed(self):
+        """Client connections that have ended, by cause."""
+        found = re.findall(r'shunt_client_closed_total\{cause="(\w+)"\} (\d+)', self.get("/metrics")[1])
+        return {cause: int(count) for cause, count in found}

@@ -1,4 +1,4 @@
-// A session's answers: read from links, translated, sent to the client in request order.
+// A session's answers: read from links, translated.
 #include <algorithm>
 
 #include "proxy/net/session.h"
@@ -44,7 +44,7 @@ std::optional<std::size_t> Session::take_answer(Link& link, std::span<std::byte>
       link.inbound = Inbound::head;
       link.translator.reset();
       link.offsets.reset();
-      link.awaited.pop_front();
+      link.end_answer();
       answered(*queue_.front());
       queue_.pop_front();
       advance();
@@ -101,7 +101,7 @@ std::optional<std::size_t> Session::take_answer(Link& link, std::span<std::byte>
 void Session::skipped(Link& link) {
   link.inbound = Inbound::head;
   link.unanswered_read = std::max(link.unanswered_read, link.awaited.front().behind);
-  link.awaited.pop_front();
+  link.end_answer();
   if (lingering_) resume_soon();
   world_.settled();
 }
@@ -129,6 +129,10 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
   std::int32_t correlation = 0;
   std::uint32_t head = 0;
   const auto rest = data.subspan(wire::frame_prefix_bytes);
+  // Before anything is waited for: what is no Kafka announces any length.
+  if (rest.size() >= 4 && wire::load<std::int32_t>(rest.data()) != e.correlation) {
+    return close(CloseCause::bad_answer, "an answer to another request"), std::nullopt;
+  }
   const auto part = link.awaited.front().part;
   switch (wire::parse_answer(e.task ? *wire::response(e.asks[part].api) : *e.answer,
                              e.task ? e.asks[part].version : e.version, rest, content, correlation,
@@ -140,9 +144,6 @@ std::optional<std::size_t> Session::begin_answer(Link& link, std::span<std::byte
       [[fallthrough]];  // a header that fills the buffer
     case wire::Parse::bad:
       return close(CloseCause::bad_answer, "not an answer header"), std::nullopt;
-  }
-  if (correlation != e.correlation) {
-    return close(CloseCause::bad_answer, "an answer to another request"), std::nullopt;
   }
   const auto cluster = link.node().cluster;
   const bool streams = e.parts.empty() && e.complete && !e.whole &&
@@ -189,7 +190,7 @@ void Session::whole_answer(Link& link, std::span<std::byte> frame) {
       correlation != e.correlation) {
     return close(CloseCause::bad_answer, "not an answer to what was asked");
   }
-  link.awaited.pop_front();
+  link.end_answer();
   tried_.clear();
   const wire::Bytes body = content.subspan(head);
   const auto cluster = link.node().cluster;
@@ -330,68 +331,6 @@ void Session::merge_parts(Exchange& e) {
   wire::seal(e.frame);
   e.parts = {};
   e.ready = true;
-}
-
-// Sends every answer whose turn has come.
-void Session::advance() {
-  if (closed_) return;
-  while (!queue_.empty() && queue_.front()->ready) {
-    send_client(queue_.front()->frame);
-    if (closed_) return;
-    answered(*queue_.front());
-    queue_.pop_front();
-  }
-  const bool paused =
-      std::any_of(links_.begin(), links_.end(), [](const auto& l) { return l.second->paused; });
-  if (!reading_ || paused || draining_) resume_soon();
-}
-
-void Session::answered(const Exchange& e) {
-  const std::chrono::duration<double> took = Clock::now() - e.began;
-  world_.metrics.request(e.request->api, e.cluster, took.count());
-}
-
-void Session::send_client(wire::Bytes first, wire::Bytes second) {
-  if (lingering_) return;  // nobody is there
-  std::size_t done = 0;
-  if (client_out_.empty()) {
-    const auto r = client_.write(first, second);
-    if (r.state == Stream::State::reset) return close(CloseCause::client_reset);
-    done = r.bytes;
-    if (done > 0) active_ = Clock::now();
-  }
-  bytes_out_ += first.size() + second.size();
-  const auto cluster = queue_.empty() ? route::Cluster::old_cluster : queue_.front()->cluster;
-  world_.metrics.moved(observe::Direction::to_client, cluster, first.size() + second.size());
-  const auto keep = [&](wire::Bytes b) {
-    const auto skip = std::min(done, b.size());
-    done -= skip;
-    client_out_.insert(client_out_.end(), b.begin() + static_cast<std::ptrdiff_t>(skip), b.end());
-  };
-  keep(first);
-  keep(second);
-  if (!client_out_.empty() && !writing_) flush_client();
-}
-
-// Writes what the client did not take; while anything waits here no link is read.
-void Session::flush_client() {
-  writing_ = true;
-  client_.when_writable([self = shared_from_this()](ErrorCode e) {
-    self->writing_ = false;
-    if (e || self->closed_) return;
-    const auto r = self->client_.write(wire::Bytes(self->client_out_).subspan(self->client_sent_));
-    if (r.state == Stream::State::reset || r.state == Stream::State::closed) {
-      return self->close(CloseCause::client_reset);
-    }
-    self->client_sent_ += r.bytes;
-    if (r.bytes > 0) self->active_ = Clock::now();
-    if (self->client_sent_ < self->client_out_.size()) return self->flush_client();
-    self->client_out_.clear();
-    self->client_out_.shrink_to_fit();
-    self->client_sent_ = 0;
-    self->advance();
-    self->resume_soon();  // links that stood still go on
-  });
 }
 
 }  // namespace shunt::net

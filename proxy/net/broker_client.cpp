@@ -84,14 +84,18 @@ bool BrokerClient::take_answer() {
   const auto frame = wire::Bytes(in_).subspan(wire::frame_prefix_bytes, content);
   std::int32_t correlation = 0;
   std::uint32_t head = 0;
-  const char* problem = "not an answer header";
+  const char* problem = "not an answer to what was asked";
   wire::Value body;
+  bool in_step = false;
   if (wire::parse_answer(*p.answer, p.version, frame, content, correlation, head) ==
           wire::Parse::ok &&
       correlation == p.correlation) {
     body = wire::decode(*p.answer, p.version, frame.subspan(head), problem);
+    in_step = true;
   }
   in_.erase(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(total));
+  // Whose answers are those of other requests will not say what is asked later, either.
+  if (!in_step) close(problem);
   p.done(problem != nullptr ? std::string(p.answer->name) + ": " + problem : "", body);
   return true;
 }

@@ -105,6 +105,7 @@ void Link::send(wire::Bytes first, wire::Bytes second) {
   if (connected_ && unsent() == 0) {
     const auto r = stream_.write(first, second);
     done = r.bytes;  // a reset shows again in flush()
+    written_ += r.bytes;
   }
   const auto queue = [&](wire::Bytes b) {
     const auto skip = std::min(done, b.size());
@@ -122,6 +123,7 @@ void Link::flush() {
   if (unsent() > 0) {
     const auto r = stream_.write(wire::Bytes(out_).subspan(sent_));
     sent_ += r.bytes;
+    written_ += r.bytes;
     if (r.state == Stream::State::reset || r.state == Stream::State::closed) {
       return fail(stream_.problem("the broker closed the connection"));
     }

@@ -10,6 +10,7 @@
 
 #include "proxy/net/dialer.h"
 #include "proxy/net/exchange.h"
+#include "proxy/net/frame_progress.h"
 #include "proxy/net/login.h"
 #include "proxy/net/stream.h"
 #include "proxy/route/translate.h"
@@ -49,9 +50,15 @@ class Link : public std::enable_shared_from_this<Link> {
   bool connected() const { return connected_; }
   bool closed() const { return closed_; }
   std::size_t unsent() const { return out_.size() - sent_; }
+  std::uint64_t written() const { return written_; }  // bytes that were taken so far
   std::vector<std::byte> take_unsent();
   route::NodeKey node() const { return node_; }
   Stream& stream() { return stream_; }
+
+  void end_answer() {
+    awaited.pop_front();
+    ++answers;
+  }
 
   // The session's state of this link.
   std::deque<Awaited> awaited;
@@ -65,7 +72,9 @@ class Link : public std::enable_shared_from_this<Link> {
   bool paused = false;  // a streamed answer waits for its turn
   // Requests without an answer (acks=0): sent, known to be read, and to be read before a cut.
   std::uint64_t unanswered_sent = 0, unanswered_read = 0, unanswered_wanted = 0;
-  std::uint64_t skip_bytes = 0;  // Inbound::skip: still to come
+  std::uint64_t skip_bytes = 0;             // Inbound::skip: still to come
+  std::uint64_t received = 0, answers = 0;  // bytes, and whole answers
+  FrameProgress answering, asking;
 
  private:
   void connect_next(Resolver::Endpoints found, std::size_t at, std::string last_error);
@@ -89,6 +98,7 @@ class Link : public std::enable_shared_from_this<Link> {
   std::weak_ptr<Owner> owner_;
   std::vector<std::byte> out_;
   std::size_t sent_ = 0;
+  std::uint64_t written_ = 0;
   bool connected_ = false;
   bool closed_ = false;
   bool reading_ = false;

@@ -1,14 +1,32 @@
 #include "proxy/net/listener.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 
+#include "proxy/net/limits.h"
 #include "proxy/observe/log.h"
 
 namespace shunt::net {
 namespace asio = boost::asio;
+
+namespace {
+
+// A new descriptor is the lowest that is free, so its number says how many there are at least.
+// Some are kept for links: or else whoever is connected could not reach a broker any more.
+bool leaves_room(int descriptor) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return true;
+  const auto kept = std::min<rlim_t>(limit.rlim_cur / 4, descriptors_kept_max);
+  return static_cast<rlim_t>(descriptor) < limit.rlim_cur - kept;
+}
+
+}  // namespace
 
 std::string Listener::open(const asio::ip::address& address, std::uint16_t port,
                            bool all_loopback) {
@@ -46,12 +64,9 @@ void Listener::accept() {
     self->waiting_ = false;
     if (e == asio::error::operation_aborted) return;
     if (e) {
-      // Out of descriptors: connections wait in the backlog; the daemon's tick tries again.
-      return observe::log::limited(
-          observe::log::Level::warn, "accept.failed",
-          {{"why", e.message()},
-           {"next", "raise the limit of open files (LimitNOFILE, ulimit -n)"}});
+      return self->pause(e.message());
     }
+    const auto descriptor = socket.native_handle();
     ErrorCode ignored;
     if (self->all_loopback_ && !socket.local_endpoint(ignored).address().is_loopback()) {
       observe::log::limited(observe::log::Level::warn, "client.refused",
@@ -60,12 +75,28 @@ void Listener::accept() {
     } else {
       self->accepted_(std::move(socket));
     }
+    if (!leaves_room(descriptor)) return self->pause("what is left is kept for links to brokers");
     self->accept();
   });
 }
 
+// Few descriptors are left: connections wait in the backlog; the daemon's tick tries again.
+void Listener::pause(const std::string& why) {
+  paused_ = true;
+  observe::log::limited(
+      observe::log::Level::warn, "accept.paused",
+      {{"why", why}, {"next", "raise the limit of open files (LimitNOFILE, ulimit -n)"}});
+}
+
 void Listener::retry() {
-  if (accepted_) accept();
+  if (!accepted_) return;
+  if (paused_) {
+    const int lowest_free = ::fcntl(acceptor_.native_handle(), F_DUPFD_CLOEXEC, 0);
+    if (lowest_free >= 0) ::close(lowest_free);
+    if (lowest_free < 0 || !leaves_room(lowest_free)) return;
+    paused_ = false;
+  }
+  accept();
 }
 
 void Listener::close() {

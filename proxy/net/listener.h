@@ -28,11 +28,13 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
  private:
   void accept();
+  void pause(const std::string& why);
   tcp::acceptor acceptor_;
   boost::asio::io_context& io_;
   Accepted accepted_;
   bool all_loopback_ = false;
   bool waiting_ = false;
+  bool paused_ = false;
 };
 
 }  // namespace shunt::net

@@ -15,7 +15,7 @@ namespace {
 
 constexpr long day_s = 24 * 60 * 60;
 constexpr long valid_s = 30 * day_s, renewed_s = 7 * day_s;
-constexpr std::size_t leaves_max = 4096;  // clients choose the names
+constexpr std::size_t leaves_kept_max = 4096;  // clients choose the names
 constexpr std::size_t name_max = 253;
 
 using File = std::unique_ptr<BIO, Freed<BIO_free_all>>;
@@ -105,7 +105,7 @@ bool Mint::present(SSL* ssl, const std::string& address, const std::string& name
                             {{"address", address}, {"why", tls_problem("unknown")}});
       return false;
     }
-    if (leaves_.size() >= leaves_max) leaves_.clear();
+    if (leaves_.size() >= leaves_kept_max) leaves_.clear();
     it = leaves_.insert_or_assign(key, Leaf{std::move(leaf), now}).first;
   }
   if (SSL_use_certificate(ssl, it->second.certificate.get()) != 1 ||

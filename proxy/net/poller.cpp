@@ -131,8 +131,10 @@ void Poller::refresh() {
 
 void Poller::metadata_from(const std::shared_ptr<BrokerClient>& client, wire::Version version) {
   client->call(metadata, version, metadata_request(version),
-               [weak = weak_from_this()](const std::string& error, const Value& body) {
-                 if (const auto self = weak.lock()) self->refreshed(error, body);
+               [weak = weak_from_this(), client](const std::string& error, const Value& body) {
+                 const auto self = weak.lock();
+                 if (!error.empty()) client->close(error);  // or it would be asked again at once
+                 if (self) self->refreshed(error, body);
                });
 }
 

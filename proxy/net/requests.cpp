@@ -1,4 +1,4 @@
-// A session's requests: frames in, decisions carried out.
+// A session's requests: decisions carried out.
 #include <algorithm>
 
 #include "proxy/net/session.h"
@@ -19,6 +19,7 @@ constexpr wire::ApiKey produce = 0, fetch = 1, metadata = 3, find_coordinator = 
                        push_telemetry = 72;
 
 constexpr std::size_t members_seen_max = 1 << 18;  // then they are seen anew, with a heartbeat
+constexpr std::size_t members_seen_bytes_max = 16 << 20;
 
 // A split Fetch is answered when all sides have answered: none may sit on a long poll.
 constexpr std::int32_t split_fetch_wait_ms_max = 100;
@@ -40,67 +41,6 @@ void patch_split_fetch(const wire::Parts& parts, std::size_t nodes, std::span<st
 }
 
 }  // namespace
-
-void Session::take_requests(std::span<std::byte> data) {
-  while (!blocked() && (!data.empty() || upload_)) {
-    const auto n = take_frame(data);
-    if (!n || closed_) break;
-    data = data.subspan(*n);
-  }
-  if (!closed_) carry_.assign(data.begin(), data.end());
-}
-
-// Takes one frame, or a part of one that is larger than the buffer, and says how many bytes that
-// was; nullopt: more bytes are needed, or nothing can go on just now.
-std::optional<std::size_t> Session::take_frame(std::span<std::byte> data) {
-  if (upload_) return stream_produce(data);
-  if (collect_bytes_ > 0) {
-    const auto into = to_collect();
-    const auto n = std::min(into.size(), data.size());
-    std::copy_n(data.begin(), n, into.begin());
-    collected(n);
-    return n;
-  }
-  std::uint32_t content = 0;
-  switch (wire::parse_frame(data, world_.settings.limits.frame_bytes_max, content)) {
-    case wire::Frame::ok:
-      break;
-    case wire::Frame::need_more:
-      return std::nullopt;
-    case wire::Frame::bad_size:
-      return close(CloseCause::bad_frame, "a frame's size is below 4"), std::nullopt;
-    case wire::Frame::too_large:
-      return close(CloseCause::frame_too_large,
-                   std::to_string(content) + " bytes; raise limits.frame_bytes_max"),
-             std::nullopt;
-  }
-  const std::size_t total = wire::frame_prefix_bytes + content;
-  if (data.size() >= total) {
-    request(data.first(total));
-    return total;
-  }
-  if (content > whole_request_bytes_max) {
-    wire::RequestHeader h;
-    const auto head = data.subspan(wire::frame_prefix_bytes);
-    const auto parsed = wire::parse(head, content, h);
-    if (parsed == wire::Parse::bad)
-      return close(CloseCause::bad_frame, "not a request header"), std::nullopt;
-    if (parsed == wire::Parse::need_more && data.size() < world_.buffer.size()) {
-      return std::nullopt;
-    }
-    if (parsed == wire::Parse::ok && h.api == produce &&
-        world_.versions.accepted().of(produce).contains(h.version) &&
-        wire::request(produce)->valid.contains(h.version)) {
-      begin_stream(h, head.first(h.size), content - h.size);
-      return wire::frame_prefix_bytes + h.size;
-    }
-  }
-  collect_bytes_ = total;
-  collect_have_ = 0;
-  std::copy(data.begin(), data.end(), to_collect().begin());
-  collected(data.size());
-  return data.size();
-}
 
 // One whole request, its size in front.
 void Session::request(std::span<std::byte> frame) {
@@ -129,6 +69,10 @@ void Session::request(std::span<std::byte> frame) {
     return close(CloseCause::bad_request, std::string(wire::api_name(h.api)) + " v" +
                                               std::to_string(h.version) + ": " + why);
   }
+  if (world_.parts.leaf_count() > leaves_max) {
+    return close(CloseCause::bad_request, std::string(wire::api_name(h.api)) + ": more than " +
+                                              std::to_string(leaves_max) + " partitions or names");
+  }
   if (unresolved_.empty() && !again_) note(h, world_.parts);
   if (m->route == wire::Route::self) return answer_self(h, *m, body);
   if (h.api == produce) {
@@ -152,8 +96,13 @@ void Session::note(const wire::RequestHeader& h, const wire::Parts& parts) {
   const auto& member = parts.top(Role::member_id);
   if (group.number > 0 && member.number > 0) {
     // One that leaves is kept: what was last seen of its group may be older than that.
-    if (world_.members_seen.size() >= members_seen_max) world_.members_seen.clear();
-    world_.members_seen.emplace(group.text, member.text);
+    if (world_.members_seen.size() >= members_seen_max ||
+        world_.members_seen_bytes >= members_seen_bytes_max) {
+      world_.members_seen.clear();
+      world_.members_seen_bytes = 0;
+    }
+    if (world_.members_seen.emplace(group.text, member.text).second)
+      world_.members_seen_bytes += group.text.size() + member.text.size();
     if (h.api == leave_group) {
       world_.identities.unlink(group.text, member.text);
     } else if (who_.instance != route::Instance{0} && who_.instance != world_.shared_instance) {

@@ -10,6 +10,10 @@ namespace shunt::net {
 
 using observe::CloseCause;
 
+namespace {
+constexpr int ordinary_closes_logged_max = 20;  // a second
+}  // namespace
+
 Session::Session(World& world, tcp::socket socket, std::optional<observe::Listener> listener,
                  std::optional<route::NodeKey> port_node)
     : world_(world),
@@ -91,15 +95,13 @@ void Session::close(CloseCause cause, const std::string& why) {
                                                              {"address", remote_},
                                                              {"client_id", who_.client_id},
                                                              {"why", why}};
-  // What a peer can cause at will is limited to a line a second.
+  // What a peer can cause at will is limited: to a line a second for each cause, to a few where
+  // each tells of an ordinary end.
   const bool ordinary =
       cause == CloseCause::client_closed || cause == CloseCause::drain || cause == CloseCause::idle;
-  if (ordinary)
-    observe::log::info("client.closed", fields);
-  else
-    observe::log::limited(
-        cause == CloseCause::client_reset ? observe::log::Level::info : observe::log::Level::warn,
-        "client.closed", fields);
+  const bool info = ordinary || cause == CloseCause::client_reset;
+  observe::log::limited(info ? observe::log::Level::info : observe::log::Level::warn,
+                        "client.closed", fields, ordinary ? ordinary_closes_logged_max : 1);
   if (cause == CloseCause::drain || !linger()) forget();
 }
 
@@ -124,6 +126,7 @@ bool Session::linger() {
   }
   if (!owed || upload_) return false;
   lingering_ = true;
+  world_.unfinished.count(*this, unfinished_, frames_in_, 0);
   leave_roads();
   leave_gates();
   client_out_.clear();
@@ -151,6 +154,7 @@ void Session::end_linger_if_done() {
 
 void Session::forget() {
   closed_ = true;
+  world_.unfinished.count(*this, unfinished_, frames_in_, 0);
   leave_gates();
   for (auto& [node, link] : links_) {
     if (!link->closed()) mark_unclear(*link);
@@ -180,16 +184,18 @@ bool Session::idle_between_frames() const {
   return carry_.empty() && collect_bytes_ == 0 && !upload_;
 }
 
-// Back-pressure: no further request is read while one of these holds.
+// Back-pressure: no further request is read while one of these holds. Who does not read its
+// answers is not given more of them; but an upload that has begun goes on, a cut may wait for it.
 bool Session::blocked() const {
   return closed_ || lingering_ || parked_ || resolving_ ||
          (draining_ && collect_bytes_ == 0 && !upload_) ||
          (!upload_ && queue_.size() >= world_.settings.limits.in_flight_requests_max) ||
-         unsent_to_brokers() > 0;
+         (!upload_ && !client_out_.empty()) || unsent_to_brokers() > 0;
 }
 
 void Session::arm_client() {
-  if (reading_ || ended_ || securing_ || blocked()) return;
+  // resume() comes back here
+  if (reading_ || ended_ || securing_ || resuming_ || blocked()) return;
   reading_ = true;
   client_.when_readable([self = shared_from_this()](ErrorCode e) {
     self->reading_ = false;
@@ -219,6 +225,7 @@ void Session::client_readable() {
     collected(r.bytes);
   else
     take_requests(std::span(world_.buffer).first(have + r.bytes));
+  count_unfinished();
   arm_client();
 }
 
@@ -254,6 +261,7 @@ void Session::resume() {
     std::copy(carry_.begin(), carry_.end(), world_.buffer.begin());
     take_requests(std::span(world_.buffer).first(n));
   }
+  count_unfinished();
   finish_if_done();
   if (!closed_) arm_client();
 }
@@ -295,32 +303,6 @@ void Session::drain() {
   finish_if_done();
 }
 
-void Session::tick(Clock::time_point now) {
-  const Limits& limits = world_.settings.limits;
-  const auto quiet = now - active_;
-  if (lingering_) {
-    if (quiet > limits.progress) forget();
-    return;
-  }
-  const bool owes = securing_ || !client_out_.empty() || (!idle_between_frames() && !blocked());
-  if (owes && quiet > limits.progress) return close(CloseCause::no_progress);
-  if (queue_.empty() && idle_between_frames() && quiet > limits.idle) {
-    return close(CloseCause::idle);
-  }
-  tick_outage(now);
-  if (closed_) return;
-  if (who_.instance != route::Instance{0}) {
-    world_.identities.touch(who_.instance, world_.unix_now());  // a record a day, no more
-    world_.keep_identity();
-  }
-  const auto links = links_;
-  for (const auto& [node, link] : links) {
-    if (!link->connected() && now - link->began > limits.connect) {
-      link_failed(link, "no answer within limits.connect");
-    }
-  }
-}
-
 void Session::link_readable(const std::shared_ptr<Link>& link) {
   if (closed_) return;
   const std::size_t have = link->carry.size();
@@ -329,6 +311,7 @@ void Session::link_readable(const std::shared_ptr<Link>& link) {
   if (r.state == Stream::State::later) return link->arm();
   if (r.state != Stream::State::ok)
     return link_failed(link, link->stream().problem("the broker closed the connection"));
+  link->received += r.bytes;
   take_answers(*link, std::span(world_.buffer).first(have + r.bytes));
   if (!closed_ && client_out_.empty()) link->arm();
 }

@@ -1,8 +1,8 @@
 // One client connection: its requests in, its links, its answers out in request order.
 //
-// session.cpp   life: opening, blocking and resuming, deadlines, the closing line
-// requests.cpp  frames in, decisions carried out     answers.cpp  answers in, translated, in order
-// uploads.cpp   requests larger than the buffer: collected; a large Produce in parts
+// session.cpp   life: opening, blocking and resuming, the closing line     deadlines.cpp
+// frames.cpp    frames in     uploads.cpp   larger than the buffer: collected; a large Produce in
+// parts     requests.cpp  decisions carried out     answers.cpp  answers in, translated, in order
 // produce.cpp, spliced.cpp, committed.cpp, grouped.cpp  what topics in a migration need besides
 #pragma once
 
@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "proxy/net/frame_progress.h"
 #include "proxy/net/group_gate.h"
 #include "proxy/net/link.h"
 #include "proxy/net/naming.h"
@@ -123,9 +124,17 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   void end_linger_if_done();
   void forget();
 
-  // requests.cpp
+  // deadlines.cpp
+  void tick_links(Clock::time_point now);
+  void count_unfinished();
+
+  // frames.cpp
   void take_requests(std::span<std::byte> data);
   std::optional<std::size_t> take_frame(std::span<std::byte> data);
+  std::optional<std::size_t> begin_large(std::span<std::byte> data, std::uint32_t content);
+  std::size_t begin_collect(std::span<std::byte> data, std::size_t total);
+
+  // requests.cpp
   void request(std::span<std::byte> frame);
   void note(const wire::RequestHeader& h, const wire::Parts& parts);
   void learn_client_id(std::string_view client_id);
@@ -273,6 +282,9 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   std::vector<std::byte> held_;          // a request that waits for its coordinator
   std::vector<std::string> unresolved_;  // the keys that could not be found for it
   bool resolving_ = false;
+  std::uint64_t frames_in_ = 0;  // begun to be taken
+  FrameProgress progress_;       // of the one that is on its way in
+  Unfinished::Share unfinished_;
   struct Upload {  // a Produce that streams through in parts
     Upload(const wire::RequestHeader& h, wire::Bytes head, std::uint64_t body)
         : cut(h, head, body) {}
@@ -312,6 +324,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
   bool again_ = false;      // the request is one that waited
   bool lingering_ = false;  // the client has gone; answers to its Produce are still waited for
   bool reading_ = false, writing_ = false, resuming_ = false;
+  bool taking_ = false;  // requests: what is answered meanwhile leaves together
   bool draining_ = false, ended_ = false, closed_ = false;  // ended: the client sent its FIN
 };
 

@@ -13,11 +13,16 @@ namespace {
 constexpr wire::ApiKey produce = 0;
 }  // namespace
 
-// Where the next bytes of the frame in the making belong; collected() says how many came. A frame
-// up to whole_request_bytes_max takes its memory once, a larger one (not a Produce) as it comes.
+// Where the next bytes of the frame in the making belong; collected() says how many came. Memory
+// follows what has come, as a size is only a claim; who has sent some gets all of it at once, up to
+// whole_request_bytes_max, so that it is not copied as it grows.
 std::span<std::byte> Session::to_collect() {
+  constexpr std::size_t step_min = 16 * 1024, believed = 64 * 1024;
   if (collect_.size() == collect_have_) {
-    collect_.resize(std::min(collect_bytes_, collect_have_ + whole_request_bytes_max));
+    if (collect_have_ >= believed)
+      collect_.reserve(std::min(collect_bytes_, whole_request_bytes_max));
+    const auto step = std::clamp(collect_have_, step_min, read_buffer_bytes);
+    collect_.resize(std::min(collect_bytes_, collect_have_ + step));
   }
   return std::span(collect_).subspan(collect_have_);
 }
@@ -36,6 +41,7 @@ void Session::begin_stream(const wire::RequestHeader& h, wire::Bytes content_hea
   upload_ = std::make_unique<Upload>(h, content_head, body);
   upload_->header = h;
   upload_->header.client_id = {};
+  ++frames_in_;
   ++apis_[{h.api, h.version}];
   if (h.has_client_id && who_.client_id != h.client_id) learn_client_id(h.client_id);
 }

@@ -16,6 +16,7 @@
 #include "proxy/net/exchange.h"
 #include "proxy/net/group_gate.h"
 #include "proxy/net/settings.h"
+#include "proxy/net/unfinished.h"
 #include "proxy/observe/events.h"
 #include "proxy/observe/metrics.h"
 #include "proxy/observe/snapshot.h"
@@ -113,7 +114,9 @@ struct World {
   std::set<std::pair<std::int64_t, std::uint32_t>> drawing;  // (client's id, cut), asked for
 
   std::set<std::pair<std::string, std::string>> members_seen;  // (group, member id)
-  std::set<std::int64_t> producers_seen;                       // as clients know them
+  std::size_t members_seen_bytes = 0;
+  Unfinished unfinished;
+  std::set<std::int64_t> producers_seen;  // as clients know them
   std::map<std::string, GroupSeen> groups_seen;
   std::map<std::string, GroupGate*, std::less<>> gates;  // of groups that are being handed over
   GroupGate* gate(std::string_view group) const {

@@ -8,15 +8,16 @@
 namespace shunt::observe {
 
 enum class CloseCause : std::uint8_t {
-  client_closed,         // the client ended it between requests
-  client_reset,          // the client ended it with requests unanswered or half sent
-  idle,                  // nothing for limits.idle
-  no_progress,           // a peer neither read nor sent for limits.progress in mid-frame
-  frame_too_large,       // a request above limits.frame_bytes_max
-  bad_frame,             // a size or header that cannot be
-  bad_request,           // a body that is not a message of its version
-  unknown_api,           // a request key that is not offered
-  unsupported_version,   // a version that is not offered
+  client_closed,        // the client ended it between requests
+  client_reset,         // the client ended it with requests unanswered or half sent
+  idle,                 // nothing for limits.idle
+  no_progress,          // a peer neither read nor sent for limits.progress in mid-frame
+  frame_too_large,      // a request above limits.frame_bytes_max
+  bad_frame,            // a size or header that cannot be
+  bad_request,          // a body that is not a message of its version
+  unknown_api,          // a request key that is not offered
+  unsupported_version,  // a version that is not offered
+  unfinished,  // all clients' requests in the making were too large; this one's began first
   too_many_connections,  // limits.connections_max
   not_loopback,          // a connection to an address that is not loopback
   tls_failed,            // the TLS handshake with the client did not succeed
@@ -30,12 +31,13 @@ enum class CloseCause : std::uint8_t {
 
 constexpr std::string_view name(CloseCause c) {
   constexpr std::string_view names[] = {
-      "client_closed",        "client_reset",    "idle",
-      "no_progress",          "frame_too_large", "bad_frame",
-      "bad_request",          "unknown_api",     "unsupported_version",
-      "too_many_connections", "not_loopback",    "tls_failed",
-      "link_refused",         "link_lost",       "bad_answer",
-      "answer_too_large",     "drain",           "internal"};
+      "client_closed", "client_reset",         "idle",
+      "no_progress",   "frame_too_large",      "bad_frame",
+      "bad_request",   "unknown_api",          "unsupported_version",
+      "unfinished",    "too_many_connections", "not_loopback",
+      "tls_failed",    "link_refused",         "link_lost",
+      "bad_answer",    "answer_too_large",     "drain",
+      "internal"};
   return names[static_cast<std::size_t>(c)];
 }
 constexpr int close_causes = static_cast<int>(CloseCause::internal) + 1;

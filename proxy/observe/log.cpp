@@ -19,7 +19,8 @@ struct State {
 
   std::mutex mutex;  // of what `limited` counts
   struct Kind {
-    std::int64_t last_ms = 0;
+    std::int64_t second_began_ms = 0;
+    int lines = 0;  // in that second
     std::int64_t suppressed = 0;
   };
   std::map<std::string, Kind, std::less<>> kinds;
@@ -94,6 +95,16 @@ void emit(Level level, std::string_view event, std::span<const Field> fields,
   s.logger->log(spd(level), spdlog::string_view_t(line.data(), line.size()));
 }
 
+std::string kind_of(std::string_view event, std::initializer_list<Field> fields) {
+  std::string kind(event);
+  if (fields.size() == 0 || fields.begin()->key != "cause") return kind;
+  if (const auto* cause = std::get_if<std::string_view>(&fields.begin()->value)) {
+    kind += ' ';
+    kind += *cause;
+  }
+  return kind;
+}
+
 }  // namespace
 
 void setup(Level level, Format format) {
@@ -107,22 +118,26 @@ void write(Level level, std::string_view event, std::span<const Field> fields) {
   if (enabled(level)) emit(level, event, fields, 0);
 }
 
-void limited(Level level, std::string_view event, std::initializer_list<Field> fields) {
+void limited(Level level, std::string_view event, std::initializer_list<Field> fields,
+             int lines_per_second) {
   if (!enabled(level)) return;
   State& s = state();
   std::int64_t suppressed = 0;
   {
     const std::lock_guard lock(s.mutex);
-    auto it = s.kinds.find(event);
-    if (it == s.kinds.end()) it = s.kinds.emplace(std::string(event), State::Kind{}).first;
+    auto& kind = s.kinds[kind_of(event, fields)];
     const std::int64_t now = unix_ms_now();
-    const std::int64_t since = now - it->second.last_ms;
-    if (since >= 0 && since < 1000) {  // a clock that was set back does not silence the log
-      ++it->second.suppressed;
+    const std::int64_t since = now - kind.second_began_ms;
+    if (since < 0 || since >= 1000) {  // a clock that was set back does not silence the log
+      kind.second_began_ms = now;
+      kind.lines = 0;
+    }
+    if (kind.lines >= lines_per_second) {
+      ++kind.suppressed;
       return;
     }
-    it->second.last_ms = now;
-    suppressed = std::exchange(it->second.suppressed, 0);
+    ++kind.lines;
+    suppressed = std::exchange(kind.suppressed, 0);
   }
   emit(level, event, std::span<const Field>(fields.begin(), fields.size()), suppressed);
 }

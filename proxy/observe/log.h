@@ -50,8 +50,9 @@ inline void info(std::string_view e, std::span<const Field> f) { write(Level::in
 inline void warn(std::string_view e, std::initializer_list<Field> f) { write(Level::warn, e, f); }
 inline void error(std::string_view e, std::initializer_list<Field> f) { write(Level::error, e, f); }
 
-// At most one line a second per event kind for what peers can cause at will; the next line that
-// passes carries suppressed=N.
-void limited(Level level, std::string_view event, std::initializer_list<Field> fields);
+// At most so many lines a second for what peers can cause at will, of each kind: an event, and its
+// cause where the first field is one. The next line that passes carries suppressed=N.
+void limited(Level level, std::string_view event, std::initializer_list<Field> fields,
+             int lines_per_second = 1);
 
 }  // namespace shunt::observe::log

@@ -67,13 +67,22 @@ void Topology::set_coordinator(CoordinatorKind kind, std::string_view key, Nativ
     return;
   }
   // Keys come from clients, as many as they like. Whoever is forgotten is asked for again.
-  if (of_kind.size() >= coordinators_max) of_kind.erase(of_kind.begin());
+  auto& bytes = coordinator_key_bytes_[static_cast<std::size_t>(kind)];
+  while (!of_kind.empty() &&
+         (of_kind.size() >= coordinators_max || bytes + key.size() > coordinator_key_bytes_max)) {
+    bytes -= of_kind.begin()->first.size();
+    of_kind.erase(of_kind.begin());
+  }
   of_kind.emplace(key, node);
+  bytes += key.size();
 }
 
 void Topology::forget_coordinator(CoordinatorKind kind, std::string_view key) {
   auto& of_kind = coordinators_[static_cast<std::size_t>(kind)];
-  if (const auto it = of_kind.find(key); it != of_kind.end()) of_kind.erase(it);
+  if (const auto it = of_kind.find(key); it != of_kind.end()) {
+    coordinator_key_bytes_[static_cast<std::size_t>(kind)] -= key.size();
+    of_kind.erase(it);
+  }
 }
 
 std::optional<NativeNodeId> Topology::coordinator(CoordinatorKind kind,

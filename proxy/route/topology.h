@@ -57,7 +57,8 @@ class Topology {
   void forget_topic(std::string_view name);
 
   // FindCoordinator: remembers (a negative node: forgets), forgets (on NOT_COORDINATOR; by itself
-  // when the broker went away). At most coordinators_max of a kind: past that, some are forgotten.
+  // when the broker went away). At most coordinators_max of a kind, and their keys no longer than
+  // coordinator_key_bytes_max: past that, some are forgotten.
   void set_coordinator(CoordinatorKind kind, std::string_view key, NativeNodeId node);
   void forget_coordinator(CoordinatorKind kind, std::string_view key);
   std::optional<NativeNodeId> coordinator(CoordinatorKind kind, std::string_view key) const;
@@ -79,7 +80,7 @@ class Topology {
   // Broker to ask what any broker can answer: `preferred` if it is alive, else the first one.
   std::optional<NativeNodeId> any(std::optional<NativeNodeId> preferred) const;
 
-  static constexpr std::size_t coordinators_max = 65536;
+  static constexpr std::size_t coordinators_max = 65536, coordinator_key_bytes_max = 8 << 20;
 
  private:
   using Topics = std::map<std::string, Topic, std::less<>>;
@@ -102,6 +103,7 @@ class Topology {
   std::unordered_map<wire::Uuid, std::string, UuidHash> names_;
   // By kind. Two maps, not one by (kind, key): a pair cannot be looked up without a std::string.
   std::array<std::map<std::string, NativeNodeId, std::less<>>, 2> coordinators_;
+  std::array<std::size_t, 2> coordinator_key_bytes_{};
 };
 
 }  // namespace shunt::route

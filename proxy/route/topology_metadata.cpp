@@ -64,8 +64,12 @@ bool Topology::take_brokers(const Value& body) {
   });
   if (equal) return false;
   brokers_ = std::move(now);
-  for (auto& of_kind : coordinators_) {
-    std::erase_if(of_kind, [&](const auto& c) { return !brokers_.contains(c.second); });
+  for (std::size_t kind = 0; kind < coordinators_.size(); ++kind) {
+    std::erase_if(coordinators_[kind], [&](const auto& c) {
+      const bool gone = !brokers_.contains(c.second);
+      if (gone) coordinator_key_bytes_[kind] -= c.first.size();
+      return gone;
+    });
   }
   return true;
 }

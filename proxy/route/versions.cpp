@@ -53,6 +53,7 @@ std::optional<ApiRanges> Versions::cluster(Cluster c) const {
 }
 
 void Versions::combine() {
+  answers_.clear();
   auto served = cluster(Cluster::old_cluster);
   const auto by_new = cluster(Cluster::new_cluster);
   const auto by_old = served.value_or(ApiRanges{});
@@ -82,6 +83,8 @@ Features Versions::features() const {
 }
 
 wire::Value Versions::answer(int error, wire::Version version) const {
+  const auto made = answers_.find(version);
+  if (error == 0 && made != answers_.end()) return made->second;
   wire::Array apis;
   for (wire::ApiKey api = 0; api < api_key_max; ++api) {
     const auto v = offered_.of(api);
@@ -91,8 +94,9 @@ wire::Value Versions::answer(int error, wire::Version version) const {
   }
   // ZkMigrationReady is for controllers: not set.
   wire::Struct body{{"ErrorCode", error}, {"ApiKeys", std::move(apis)}, {"ThrottleTimeMs", 0}};
-  if (error == 0) features().put(body, version);
-  return body;
+  if (error != 0) return body;
+  features().put(body, version);
+  return answers_[version] = std::move(body);
 }
 
 std::optional<wire::Version> Versions::own(NodeKey node, wire::ApiKey api,

@@ -84,6 +84,8 @@ class Versions {
   std::map<NodeKey, Features> features_;
   std::map<Cluster, ApiRanges> restored_;
   ApiRanges offered_, accepted_;
+  // Made once, not per client: by version, until combine(); of those in the table.
+  mutable std::map<wire::Version, wire::Value> answers_;
 };
 
 }  // namespace shunt::route

@@ -20,6 +20,7 @@ import doors  # noqa: E402
 import faults  # noqa: E402
 import guided  # noqa: E402
 import handover  # noqa: E402
+import hostile  # noqa: E402
 import key_offset  # noqa: E402
 import lagging  # noqa: E402
 import lifecycle  # noqa: E402
@@ -55,11 +56,12 @@ ROWS = [
     [("retention", retention)],
     [("faults", faults)],
     [("lifecycle", lifecycle)],
+    [("hostile", hostile)],
     [("relay", relay_test)],
     [("protocol", protocol)],
 ]
 # Two at once are more than two processors carry without time-outs of the clients' own.
-ONE_AT_A_TIME = {"mistakes", "storm", "cut", "doors", "key-offset", "lagging", "retention", "faults", "guided", "handover", "operators", "relay",
+ONE_AT_A_TIME = {"mistakes", "storm", "cut", "doors", "key-offset", "lagging", "retention", "faults", "guided", "handover", "hostile", "operators", "relay",
                  "scheme1", "walk"}
 # Long, and nearly the same for both pairs: both only with --all. 3.9.2 offers the most versions.
 ONE_PAIR = {
@@ -68,6 +70,7 @@ ONE_PAIR = {
     "faults": "2.8.2",
     "handover": "2.8.2",
     "guided": "3.9.2",
+    "hostile": "3.9.2",
     "scheme1": "3.9.2",
     "storm": "3.9.2",
     "key-offset": "3.9.2",

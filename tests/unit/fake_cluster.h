@@ -76,7 +76,8 @@ struct Cluster {
   std::vector<std::pair<int, std::uint16_t>> dead;
   std::map<std::string, int> coordinators;
   int lookups = 0;  // of coordinators
-  // What else the daemon is answered, by broker; a null value: with silence.
+  // What else the daemon is answered, by broker; a null value: with silence, on that connection
+  // from then on (brokers answer in order: what is behind such a request waits, too).
   using Answer = std::function<wire::Value(int broker, const wire::Value& request)>;
   std::map<wire::ApiKey, Answer> answers;
   std::string cluster_id = "the-old-cluster";
@@ -113,6 +114,7 @@ struct Cluster {
   }
   // The daemon's own connections.
   std::set<std::shared_ptr<Peer>> daemons;
+  std::set<std::shared_ptr<Peer>> silent;
   void drop_daemon() {  // it comes back
     for (const auto& peer : std::exchange(daemons, {})) peer->close();
   }
@@ -157,6 +159,7 @@ inline void Broker::take(const std::shared_ptr<Peer>& peer, const Buffer& conten
   a.header.client_id = {};
   if (daemon) {
     cluster_.daemons.insert(peer);
+    if (cluster_.silent.contains(peer)) return;
     if (cluster_.daemon_asks && cluster_.daemon_asks(a)) return;
     switch (a.header.api) {
       case api_versions:
@@ -169,7 +172,8 @@ inline void Broker::take(const std::shared_ptr<Peer>& peer, const Buffer& conten
         if (const auto known = cluster_.answers.find(a.header.api);
             known != cluster_.answers.end()) {
           const auto answer = known->second(id_, a.value());
-          return answer.null() ? void() : a.answer(answer);
+          if (answer.null()) return void(cluster_.silent.insert(peer));
+          return a.answer(answer);
         }
         return a.answer(wire::Struct{});
     }

@@ -76,6 +76,22 @@ TEST_CASE("log: limited lines are one a second per event, and tell how many were
   CHECK(lines.find("test.flood i=50 suppressed=49\n") != std::string::npos);
 }
 
+TEST_CASE("log: a flood of one cause does not hide another, and some kinds have more lines") {
+  const std::string lines = lines_of([] {
+    log::setup(log::Level::info, log::Format::text);
+    for (int i = 0; i < 50; ++i) {
+      log::limited(log::Level::warn, "test.closed", {{"cause", "bad_frame"}, {"i", i}});
+      log::limited(log::Level::info, "test.closed", {{"cause", "idle"}, {"i", i}}, 3);
+    }
+    log::limited(log::Level::warn, "test.closed", {{"cause", "link_lost"}, {"i", 50}});
+  });
+  CHECK(lines.find("cause=bad_frame i=0\n") != std::string::npos);
+  CHECK(lines.find("cause=bad_frame i=1\n") == std::string::npos);
+  CHECK(lines.find("cause=idle i=2\n") != std::string::npos);
+  CHECK(lines.find("cause=idle i=3\n") == std::string::npos);
+  CHECK(lines.find("cause=link_lost i=50\n") != std::string::npos);
+}
+
 TEST_CASE("text: times and UTF-8") {
   CHECK(rfc3339(0) == "1970-01-01T00:00:00.000Z");
   CHECK(rfc3339(1769850902007) == "2026-01-31T09:15:02.007Z");

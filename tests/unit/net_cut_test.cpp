@@ -212,7 +212,11 @@ TEST_CASE("one step at a time", "[cut]") {
 TEST_CASE("a cut that cannot go through ends, and lets everybody go on at old", "[cut]") {
   using Fault = std::function<void(Moving&)>;
   const auto silent = [](fake::Logs& logs, wire::ApiKey api) {
-    logs.keeps = [api](const fake::Asked& a) { return a.header.api == api; };
+    // Brokers answer in order: what comes behind on that connection waits, too.
+    logs.keeps = [api, mute = std::set<fake::Peer*>{}](const fake::Asked& a) mutable {
+      if (a.header.api == api) mute.insert(a.peer.get());
+      return mute.contains(a.peer.get());
+    };
   };
   const struct {
     const char* why;

@@ -1,11 +1,12 @@
 // A client's connection through the daemon, over real sockets: order, back-pressure, streams,
 // drain.
-#include <malloc.h>
 #include <catch2/catch.hpp>
 
+#include "tests/unit/allocated.h"
 #include "tests/unit/proxy_under_test.h"
 
 using namespace shunt;
+using fake::allocated;
 using fake::answer_frame;
 using fake::Asked;
 using fake::Buffer;
@@ -58,11 +59,6 @@ Value read(const fake::Peer& client, std::size_t i, wire::ApiKey api, int versio
   REQUIRE(wire::parse_answer(m, static_cast<wire::Version>(version), frame, frame.size(),
                              correlation, head) == wire::Parse::ok);
   return messages::decoded(m, version, wire::Bytes(frame).subspan(head));
-}
-
-std::size_t allocated() {
-  const auto info = mallinfo2();
-  return info.uordblks + info.hblkhd;
 }
 
 }  // namespace

@@ -267,6 +267,34 @@ TEST_CASE("coordinators: none, and not without end", "[topology]") {
   CHECK(kept == Topology::coordinators_max);
 }
 
+TEST_CASE("coordinators: as many keys as are not too long together", "[topology]") {
+  Topology t;
+  t.take_metadata(metadata({}, {broker(1), broker(2)}), true);
+  constexpr std::size_t length = 32'000;
+  const auto key = [](std::size_t i) {
+    return std::to_string(1000 + i) + std::string(length, 'k');
+  };
+  const auto kept = [&](std::size_t from, std::size_t to) {
+    std::size_t n = 0;
+    for (; from < to; ++from) n += t.coordinator(CoordinatorKind::group, key(from)) ? 1U : 0U;
+    return n;
+  };
+  constexpr std::size_t room = Topology::coordinator_key_bytes_max / (length + 4);
+  for (std::size_t i = 0; i < room + 10; ++i)
+    t.set_coordinator(CoordinatorKind::group, key(i), node(1));
+  CHECK(kept(0, room + 10) == room);
+  CHECK(kept(room + 9, room + 10) == 1);  // the one asked for last
+  // What is forgotten makes room: by itself, with its broker.
+  for (std::size_t i = 0; i < room + 10; ++i) t.forget_coordinator(CoordinatorKind::group, key(i));
+  for (std::size_t i = 0; i < room; ++i)
+    t.set_coordinator(CoordinatorKind::group, key(i), node(i % 2 == 0 ? 1 : 2));
+  CHECK(kept(0, room) == room);
+  t.take_metadata(metadata({}, {broker(1)}), true);
+  for (std::size_t i = 0; i < room / 2; ++i)
+    t.set_coordinator(CoordinatorKind::group, key(room + i), node(1));
+  CHECK(kept(0, room) + kept(room, room + room / 2) >= room - 1);
+}
+
 TEST_CASE("the controller: told, none, or gone", "[topology]") {
   struct Row {
     Value now;
