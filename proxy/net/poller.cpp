@@ -264,18 +264,19 @@ void Poller::ask_versions(route::NativeNodeId id, wire::Version version) {
   const Value request =
       version == 0 ? Struct{}
                    : Struct{{"ClientSoftwareName", "shunt"}, {"ClientSoftwareVersion", "0"}};
-  client->call(
-      api_versions, version, request,
-      [weak = weak_from_this(), id, client, version](const std::string& error, const Value& body) {
-        const auto self = weak.lock();
-        if (!self || self->stopped_ || !error.empty()) return;
-        const auto node = self->nodes_.find(id);
-        if (node == self->nodes_.end() || node->second.client != client) return;
-        const auto most =
-            std::min(route::ApiRanges::from(body).of(api_versions).last, api_versions_version_max);
-        if (version == 0 && most >= api_versions_with_features) return self->ask_versions(id, most);
-        self->versions_told(id, body);
-      });
+  client->call(api_versions, version, request,
+               [weak = weak_from_this(), id, asked = std::weak_ptr(client), version](
+                   const std::string& error, const Value& body) {
+                 const auto self = weak.lock();
+                 if (!self || self->stopped_ || !error.empty()) return;
+                 const auto node = self->nodes_.find(id);
+                 if (node == self->nodes_.end() || node->second.client != asked.lock()) return;
+                 const auto most = std::min(route::ApiRanges::from(body).of(api_versions).last,
+                                            api_versions_version_max);
+                 if (version == 0 && most >= api_versions_with_features)
+                   return self->ask_versions(id, most);
+                 self->versions_told(id, body);
+               });
 }
 
 void Poller::versions_told(route::NativeNodeId id, const Value& body) {

@@ -90,7 +90,7 @@ std::vector<Lie> lies() {
        bad_answer},
       {"a body cut short",
        [](Buffer b) {
-         b.resize(b.size() - 1);
+         b.erase(b.end() - 1, b.end());
          wire::seal(b);
          return b;
        },

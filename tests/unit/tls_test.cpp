@@ -214,6 +214,7 @@ TEST_CASE("tls: a leaf is minted for the address that was dialled and the name t
       {"127.0.0.1", "127.0.0.2", "IP address mismatch"},
       {"127.0.0.1", "localhost", ""},
       {"127.4.4.4", "b1.kafka.example", ""},
+      {"::1", "::1", ""},
       {"127.0.0.1", "evil.example", "hostname mismatch"},  // not permitted: not in the leaf
       {"127.0.0.1", "not a name", "hostname mismatch"},
   };
