@@ -116,9 +116,10 @@ std::optional<std::size_t> Session::begin_large(std::span<std::byte> data, std::
 
 std::size_t Session::begin_collect(std::span<std::byte> data, std::size_t total) {
   ++frames_in_;
-  collect_.assign(data.begin(), data.end());
   collect_have_ = data.size();
   collect_bytes_ = total;
+  believe_collected();
+  collect_.assign(data.begin(), data.end());
   return data.size();
 }
 

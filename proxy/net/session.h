@@ -230,6 +230,7 @@ class Session : public Link::Owner, public std::enable_shared_from_this<Session>
 
   // uploads.cpp
   std::span<std::byte> to_collect();
+  void believe_collected();
   void collected(std::size_t bytes);
   std::optional<std::size_t> stream_produce(std::span<std::byte> data);
   void send_between_frames(Link& link, wire::Bytes frame);

@@ -17,14 +17,19 @@ constexpr wire::ApiKey produce = 0;
 // follows what has come, as a size is only a claim; who has sent some gets all of it at once, up to
 // whole_request_bytes_max, so that it is not copied as it grows.
 std::span<std::byte> Session::to_collect() {
-  constexpr std::size_t step_min = 16 * 1024, believed = 64 * 1024;
+  constexpr std::size_t step_min = 16 * 1024;
   if (collect_.size() == collect_have_) {
-    if (collect_have_ >= believed)
-      collect_.reserve(std::min(collect_bytes_, whole_request_bytes_max));
+    believe_collected();
     const auto step = std::clamp(collect_have_, step_min, read_buffer_bytes);
     collect_.resize(std::min(collect_bytes_, collect_have_ + step));
   }
   return std::span(collect_).subspan(collect_have_);
+}
+
+void Session::believe_collected() {
+  constexpr std::size_t believed = 64 * 1024;
+  if (collect_have_ >= believed)
+    collect_.reserve(std::min(collect_bytes_, whole_request_bytes_max));
 }
 
 void Session::collected(std::size_t bytes) {
