@@ -9,19 +9,20 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
 #include "control/file.h"
 #include "control/units.h"
 #include "proxy/net/tls.h"
+#include "proxy/net/x509.h"
 #include "proxy/observe/text.h"
 
 namespace shunt::control {
 namespace {
 
 using net::Certificate;
+using net::extend;
 using net::Freed;
 using net::PrivateKey;
 using net::tls_problem;
@@ -39,37 +40,19 @@ std::string constraint(const std::string& name) {
   return plain ? "DNS:" + name : "";
 }
 
-bool extend(X509* ca, int kind, const std::string& value) {
-  X509V3_CTX context;
-  X509V3_set_ctx(&context, ca, ca, nullptr, nullptr, 0);
-  std::unique_ptr<X509_EXTENSION, Freed<X509_EXTENSION_free>> one(
-      X509V3_EXT_conf_nid(nullptr, &context, kind, value.c_str()));
-  return one && X509_add_ext(ca, one.get(), -1) == 1;
-}
-
 Certificate sign(EVP_PKEY* key, const std::string& constraints, int days) {
-  Certificate ca(X509_new());
-  unsigned char serial[16];
-  if (!ca || RAND_bytes(serial, sizeof serial) != 1) return nullptr;
-  serial[0] &= 0x7f;  // positive
-  std::unique_ptr<BIGNUM, Freed<BN_free>> number(BN_bin2bn(serial, sizeof serial, nullptr));
-  BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(ca.get()));
-  X509_set_version(ca.get(), X509_VERSION_3);
-  X509_gmtime_adj(X509_getm_notBefore(ca.get()), -day_s);
-  X509_gmtime_adj(X509_getm_notAfter(ca.get()), days * day_s);
   // Its name differs from those of others: clients may trust several.
-  const auto name = "Shunt " + observe::rfc3339(observe::unix_ms_now());
-  auto* subject = X509_get_subject_name(ca.get());
-  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
-  X509_set_issuer_name(ca.get(), subject);
-  X509_set_pubkey(ca.get(), key);
-  const bool whole = extend(ca.get(), NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
-                     extend(ca.get(), NID_key_usage, "critical,keyCertSign") &&
-                     extend(ca.get(), NID_subject_key_identifier, "hash") &&
-                     extend(ca.get(), NID_name_constraints, "critical," + constraints);
-  if (!whole || X509_sign(ca.get(), key, EVP_sha256()) == 0) return nullptr;
-  return ca;
+  auto out = net::blank_certificate("Shunt " + observe::rfc3339(observe::unix_ms_now()), key,
+                                    days * day_s);
+  if (!out) return nullptr;
+  auto* ca = out.get();
+  X509_set_issuer_name(ca, X509_get_subject_name(ca));
+  const bool whole = extend(ca, ca, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+                     extend(ca, ca, NID_key_usage, "critical,keyCertSign") &&
+                     extend(ca, ca, NID_subject_key_identifier, "hash") &&
+                     extend(ca, ca, NID_name_constraints, "critical," + constraints);
+  if (!whole || X509_sign(ca, key, EVP_sha256()) == 0) return nullptr;
+  return out;
 }
 
 // Whether it could be written, all of it, into a new file.

@@ -10,6 +10,10 @@
 namespace shunt::net {
 namespace asio = boost::asio;
 
+namespace {
+const std::string ended_in_login = "the broker ended the connection in the login";
+}  // namespace
+
 void Link::open(const Dialer& dialer, const route::Endpoint& at) {
   tls_ = dialer.tls;
   as_ = dialer.login;
@@ -42,7 +46,7 @@ void Link::secure() {
   stream_.handshake(tls_->session(host_), [self = shared_from_this()](const auto& why) {
     if (self->closed_) return;
     if (why.empty()) return self->log_in();
-    self->fail(self->host_ + " (" + self->where_ + "): " + why);
+    self->not_opened(why);
   });
 }
 
@@ -61,9 +65,12 @@ void Link::step(Login::Step step) {
   const bool sent = step.state == Login::Step::State::send &&
                     stream_.write(step.frame).bytes == step.frame.size();
   if (!sent) {
-    const auto why = step.why.empty() ? "the broker ended the connection in the login" : step.why;
-    return fail(host_ + " (" + where_ + "): " + why);
+    return not_opened(step.why.empty() ? ended_in_login : step.why);
   }
+  wait_for_login();
+}
+
+void Link::wait_for_login() {
   stream_.when_readable([self = shared_from_this()](ErrorCode e) {
     if (!e && !self->closed_) self->read_login();
   });
@@ -76,22 +83,19 @@ void Link::read_login() {
   const auto r = stream_.read(std::span(login_in_).subspan(have));
   login_in_.resize(have + r.bytes);
   if (r.state == Stream::State::closed || r.state == Stream::State::reset)
-    return fail(host_ + " (" + where_ +
-                "): " + stream_.problem("the broker ended the connection in the login"));
+    return not_opened(stream_.problem(ended_in_login));
   const auto prefix = wire::frame_prefix_bytes;
   const bool sized = login_in_.size() >= prefix;
   const auto size = sized ? wire::load<std::int32_t>(login_in_.data()) : 0;
   if (size < 0 || size > static_cast<std::int64_t>(answer_bytes_max))
-    return fail(host_ + " (" + where_ + "): not an answer: is this a Kafka broker?");
+    return not_opened("not an answer: is this a Kafka broker?");
   const auto total = prefix + static_cast<std::size_t>(size);
-  if (!sized || login_in_.size() < total) {
-    return stream_.when_readable([self = shared_from_this()](ErrorCode e) {
-      if (!e && !self->closed_) self->read_login();
-    });
-  }
+  if (!sized || login_in_.size() < total) return wait_for_login();
   const auto answer = std::exchange(login_in_, {});
   step(login_->take(wire::Bytes(answer).subspan(prefix, static_cast<std::size_t>(size))));
 }
+
+void Link::not_opened(const std::string& why) { fail(host_ + " (" + where_ + "): " + why); }
 
 void Link::opened() {
   connected_ = true;

@@ -81,7 +81,9 @@ class Link : public std::enable_shared_from_this<Link> {
   void secure();
   void log_in();
   void step(Login::Step step);
+  void wait_for_login();
   void read_login();
+  void not_opened(const std::string& why);
   void opened();
   void flush();
   void fail(const std::string& why);

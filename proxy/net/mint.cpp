@@ -2,12 +2,12 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <ctime>
 
+#include "proxy/net/x509.h"
 #include "proxy/observe/log.h"
 
 namespace shunt::net {
@@ -27,14 +27,6 @@ bool is_dns_name(const std::string& name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '.' || c == '_';
   });
-}
-
-bool extend(X509* leaf, X509* issuer, int kind, const std::string& value) {
-  X509V3_CTX context;
-  X509V3_set_ctx(&context, issuer, leaf, nullptr, nullptr, 0);
-  std::unique_ptr<X509_EXTENSION, Freed<X509_EXTENSION_free>> one(
-      X509V3_EXT_conf_nid(nullptr, &context, kind, value.c_str()));
-  return one && X509_add_ext(leaf, one.get(), -1) == 1;
 }
 
 }  // namespace
@@ -118,23 +110,12 @@ bool Mint::present(SSL* ssl, const std::string& address, const std::string& name
 }
 
 Certificate Mint::sign(const std::string& address, const std::string& name) const {
-  Certificate leaf(X509_new());
-  unsigned char serial[16];
-  if (!leaf || RAND_bytes(serial, sizeof serial) != 1) return nullptr;
-  serial[0] &= 0x7f;  // positive (RFC 5280)
-  std::unique_ptr<BIGNUM, Freed<BN_free>> number(BN_bin2bn(serial, sizeof serial, nullptr));
-  if (!number || BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(leaf.get())) == nullptr)
-    return nullptr;
-  X509_set_version(leaf.get(), X509_VERSION_3);
-  X509_gmtime_adj(X509_getm_notBefore(leaf.get()), -day_s);
-  X509_gmtime_adj(X509_getm_notAfter(leaf.get()), valid_s);
+  auto leaf = blank_certificate("shunt", leaf_key_.get(), valid_s);
+  if (!leaf) return nullptr;
   const auto* ca_ends = X509_get0_notAfter(ca_.get());
   if (ASN1_TIME_compare(X509_get0_notAfter(leaf.get()), ca_ends) > 0)
     X509_set1_notAfter(leaf.get(), ca_ends);
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(leaf.get()), "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>("shunt"), -1, -1, 0);
   X509_set_issuer_name(leaf.get(), X509_get_subject_name(ca_.get()));
-  X509_set_pubkey(leaf.get(), leaf_key_.get());
   auto names = "IP:" + address;
   if (!name.empty()) names += ",DNS:" + name;
   auto* c = leaf.get();
